@@ -1,0 +1,1 @@
+"""Everything about the audit database that is true without Pulumi."""
