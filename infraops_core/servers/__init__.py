@@ -1,0 +1,1 @@
+"""Postgres servers that this machine runs."""

@@ -1,0 +1,1 @@
+"""A Postgres server of this machine for one stack, kept in one folder."""

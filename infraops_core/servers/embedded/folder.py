@@ -1,0 +1,115 @@
+"""The folder of one embedded server: where it is, whose it is, and in which state.
+
+BASE/                owned by whoever runs infraops
+  infraops.json      which stack it belongs to, and its port
+  data/              Postgres' data folder, owned by the account that runs the server
+  data.new/          the same while initdb works on it; renamed to data/ when it is complete
+  log/server.log
+  postgres-17.10/    a copy of the programs, where the account cannot reach the originals
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from infraops_core import checkout
+from infraops_core.errors import UserError
+from infraops_core.servers.embedded.account import Account
+from infraops_core.servers.embedded.binaries import Binaries
+
+_OUTSIDE = Path("/var/lib/infraops")
+
+
+class Content(Enum):
+    """What a data folder turns out to be."""
+
+    NOTHING = "nothing"
+    COMPLETE = "complete"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Whose folder it is; written before anything else is."""
+
+    project: str
+    stack: str
+    port: int
+
+
+@dataclass(frozen=True)
+class ServerFolder:
+    """The paths under one base."""
+
+    base: Path
+
+    @property
+    def data(self) -> Path:
+        return self.base / "data"
+
+    @property
+    def unfinished(self) -> Path:
+        return self.base / "data.new"
+
+    @property
+    def log(self) -> Path:
+        return self.base / "log" / "server.log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.data / "postmaster.pid"
+
+    def content(self) -> Content:
+        """Whether the data folder is absent or empty, a whole one, or neither."""
+        if not self.data.exists() or not any(self.data.iterdir()):
+            return Content.NOTHING
+        whole = (self.data / "PG_VERSION").is_file() and (self.data / "global" / "pg_control").is_file()
+        return Content.COMPLETE if whole else Content.BROKEN
+
+    def major(self) -> int:
+        """The Postgres version that made the data."""
+        return int((self.data / "PG_VERSION").read_text().split(".")[0])
+
+    def marker(self) -> Marker | None:
+        """Whose folder this is; `None` where nobody has said.
+
+        :raises UserError: when the file is there and can't be read.
+        """
+        path = self.base / "infraops.json"
+        try:
+            said: dict[str, Any] = json.loads(path.read_text())
+            return Marker(str(said["project"]), str(said["stack"]), int(said["port"]))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                "the note that says whose server folder this is cannot be read",
+                where=str(path),
+                next='write it anew: {"project": "infraops", "stack": STACK, "port": PORT}, or move the folder away',
+            ) from error
+
+    def mark(self, marker: Marker) -> None:
+        """Say whose folder this is, all at once or not at all."""
+        temporary = self.base / "infraops.json.new"
+        with temporary.open("w") as file:
+            json.dump(asdict(marker), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.base / "infraops.json")
+
+    def programs(self, binaries: Binaries) -> Path:
+        """Where a copy of the programs goes."""
+        return self.base / f"postgres-{binaries.version}"
+
+
+def place(stack: str, account: Account) -> Path:
+    """The base folder of the server of `stack`: under the checkout's state, or, where the account that will run
+    the server cannot go there (root's home is closed to others), under /var/lib."""
+    state = checkout.state_folder()
+    if account.can_enter(state):
+        return state / "servers" / stack
+    return _OUTSIDE / hashlib.sha256(str(state).encode()).hexdigest()[:12] / stack
