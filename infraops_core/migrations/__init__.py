@@ -1,0 +1,1 @@
+"""Migrations: dbmate's files and ledger, applied by a runner of ours."""

@@ -1,0 +1,142 @@
+"""The one-row audit smoke test: write one row as the app, read it back, and see that the app can do no more."""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from infraops_core.access import Access
+from infraops_core.errors import UserError
+from infraops_core.tls import Tls
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+RETRY_SECONDS = 120.0
+ATTEMPT_SECONDS = 15.0
+_LONGEST_PAUSE = 8.0
+
+_INSERT = """
+insert into infraops_audit.audit_events
+    (event_id, event_type, actor, action, resource, outcome, summary, payload, occurred_at)
+values (%(event_id)s, 'smoke_test', 'infraops', 'insert', 'infraops_audit.audit_events', 'success',
+        'the app wrote this row to prove that it can', %(payload)s, clock_timestamp())
+"""
+_READ_BACK = "select count(*), min(payload::text) from infraops_audit.audit_events where event_id = %(event_id)s"
+
+# What the app must not be able to do, and the statement that tries it. Each is rolled back should it succeed.
+_FORBIDDEN: dict[str, LiteralString] = {
+    "UPDATE": "update infraops_audit.audit_events set summary = summary where event_id = %(event_id)s",
+    "DELETE": "delete from infraops_audit.audit_events where event_id = %(event_id)s",
+    "TRUNCATE": "truncate infraops_audit.audit_events",
+    "CREATE TABLE": "create table infraops_audit.smoke_test ()",
+    "ALTER TABLE": "alter table infraops_audit.audit_events add column smoke_test text",
+    "DROP TABLE": "drop table infraops_audit.audit_events",
+    "CREATE SCHEMA": "create schema infraops_smoke_test",
+    "CREATE TABLE in public": "create table public.infraops_smoke_test ()",
+}
+
+
+@dataclass(frozen=True)
+class SmokeResult:
+    """What was proved: the row's id, and how long inserting it and reading it back took."""
+
+    row_id: str
+    insert_ms: float
+    read_ms: float
+    tls: str
+
+    def summary(self) -> str:
+        """The result in one line."""
+        return (
+            f"Smoke     1 row inserted in {self.insert_ms:.1f} ms, read back in {self.read_ms:.1f} ms; "
+            "UPDATE, DELETE, TRUNCATE, DDL refused to the app"
+        )
+
+
+def run(access: Access, details: Mapping[str, Any], *, retry_seconds: float = RETRY_SECONDS) -> SmokeResult:
+    """Insert exactly one row through `access`, which is the app's, and prove it.
+
+    A lost connection is tried again with the same row id, so a row is never written twice; a wrong result is not.
+
+    :param details: what goes into the row's payload.
+    :raises UserError: when the database can't be reached within `retry_seconds`, or anything is not as it must be.
+    """
+    import psycopg
+
+    event_id = str(uuid.uuid4())
+    deadline = time.monotonic() + retry_seconds
+    pause = 0.25
+    while True:
+        try:
+            with access.connect(seconds=min(ATTEMPT_SECONDS, max(1.0, deadline - time.monotonic()))) as connection:
+                return _prove(connection, access, event_id, details)
+        except psycopg.OperationalError as error:
+            reason = str(error).strip()
+            if (error.sqlstate and not error.sqlstate.startswith(("08", "53", "57"))) or _is_a_refusal(reason):
+                raise _failed(access, f"the database refused the app: {reason}") from None
+            if time.monotonic() + pause > deadline:
+                raise _failed(access, f"the database could not be reached for {retry_seconds:g} s: {reason}") from None
+            print(f"Waiting  {pause:g} s for {access.endpoint}: {reason.splitlines()[0]}")
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        except psycopg.Error as error:
+            raise _failed(access, f"the database refused the app: {error.diag.message_primary or error}") from None
+
+
+def _is_a_refusal(reason: str) -> bool:
+    """Failures of a connection that waiting can't mend; libpq gives no code for them, only the server's text."""
+    return any(text in reason for text in ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted to log in"))
+
+
+def _prove(connection: "Connection", access: Access, event_id: str, details: Mapping[str, Any]) -> SmokeResult:
+    tls = _check_tls(connection, access)
+    payload = json.dumps(dict(details))
+    insert_ms = _insert(connection, event_id, payload)
+    started = time.perf_counter()
+    row = connection.execute(_READ_BACK + " and payload = %(payload)s::jsonb", {"event_id": event_id, "payload": payload}).fetchone()
+    read_ms = (time.perf_counter() - started) * 1000
+    if row is None or row[0] != 1:
+        raise _failed(access, f"one row was written and {row[0] if row else 'none'} came back equal")
+    for what, statement in _FORBIDDEN.items():
+        _check_refused(connection, access, what, statement, event_id)
+    return SmokeResult(event_id, insert_ms, read_ms, tls)
+
+
+def _check_tls(connection: "Connection", access: Access) -> str:
+    encrypted = bool(connection.pgconn.ssl_in_use)
+    if access.tls is not Tls.DISABLE and not encrypted:
+        raise _failed(access, f"the connection is not encrypted, and the rule is {access.tls}")
+    return access.url.sslmode if encrypted else "off (loopback)"
+
+
+def _insert(connection: "Connection", event_id: str, payload: str) -> float:
+    """Milliseconds of the insert that wrote the row; an earlier attempt may have written it before its connection broke."""
+    import psycopg
+
+    started = time.perf_counter()
+    with suppress(psycopg.errors.UniqueViolation):  # read back and compared like any other
+        connection.execute(_INSERT, {"event_id": event_id, "payload": payload})
+    return (time.perf_counter() - started) * 1000
+
+
+def _check_refused(connection: "Connection", access: Access, what: str, statement: LiteralString, event_id: str) -> None:
+    import psycopg
+
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(statement, {"event_id": event_id})
+    except psycopg.errors.InsufficientPrivilege:
+        return
+    raise _failed(access, f"the app was allowed to {what}, and it must not be")
+
+
+def _failed(access: Access, what: str) -> UserError:
+    return UserError(
+        f"smoke test failed: {what}",
+        where=f"{access.endpoint} as {access.url.user}",
+        next="mend that, then run it again: pulumi up",
+    )
