@@ -1,0 +1,1 @@
+"""Our own resources: thin dynamic providers over `infraops_core`."""

@@ -1,0 +1,60 @@
+"""From a database to its proof: the steps that every target shares."""
+
+from pulumi import ResourceOptions, log
+
+from infraops_core import schema as audit_schema
+from infraops_core.roles import APP, DATABASE, OWNER, READONLY
+from infraops_core.settings import SchemaMode, Settings
+from stacks.database import Database, RoleUrls
+from stacks.resources.passwords import Passwords
+from stacks.resources.roles import Roles
+from stacks.resources.schema import Schema
+from stacks.resources.smoke_test import SmokeTest
+
+
+def roles(database: Database, settings: Settings) -> RoleUrls:
+    """The URLs of `owner`, `app` and `readonly`: the target's own, or of roles made by SQL."""
+    if database.roles is not None:
+        return database.roles
+    names = [OWNER, APP, READONLY]
+    passwords = Passwords("role-passwords", names, opts=ResourceOptions(protect=settings.protect))
+    made = Roles(
+        "roles",
+        access=database.access(database.admin_url),
+        identity=database.identity,
+        passwords={name: passwords.of(name) for name in names},
+        passwords_id=passwords.id,
+        tenant=settings.tenant,
+        connection_limit=settings.connection_limit,
+    )
+    owner, app, readonly = (database.url(name, passwords.of(name), database=DATABASE) for name in names)
+    return RoleUrls(owner, app, readonly, made_by=made)
+
+
+def schema(database: Database, urls: RoleUrls, settings: Settings) -> Schema:
+    """The audit schema, applied as `owner`."""
+    return Schema(
+        "schema",
+        access=database.access(urls.owner),
+        identity=database.identity,
+        folder_checksum=audit_schema.wanted().checksum,
+        mode=str(settings.schema),
+        opts=ResourceOptions(depends_on=[urls.made_by]),
+    )
+
+
+def smoke_test(database: Database, urls: RoleUrls, after: Schema, settings: Settings) -> SmokeTest | None:
+    """One audit row, written and proved as `app`; none where nobody here knows of a schema to write it to."""
+    if settings.schema is SchemaMode.OFF:
+        log.warn(f"infraops:schema is off: no smoke test; once the schema is there, run: infraops smoke {settings.stack}")
+        return None
+    return SmokeTest(
+        "smoke-test",
+        access=database.access(urls.app),
+        identity=database.identity,
+        endpoint=database.endpoint,
+        schema_checksum=after.checksum,
+        rehearsal=settings.rehearsal,
+        stack=settings.stack,
+        opts=ResourceOptions(depends_on=[after]),
+    )

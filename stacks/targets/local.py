@@ -1,0 +1,51 @@
+"""Target `local`: an embedded Postgres on this machine."""
+
+from pulumi import Output, ResourceOptions, get_project
+
+from infraops_core.database_url import build
+from infraops_core.servers.embedded import account, binaries, folder
+from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.embedded.server import ADMIN
+from infraops_core.settings import LocalSettings
+from infraops_core.tls import Tls
+from stacks.database import Database
+from stacks.resources.passwords import Passwords
+from stacks.resources.server import Server
+
+
+def provision(settings: LocalSettings) -> Database:
+    """A Postgres server that listens on loopback, with its data under the checkout's state.
+
+    Cost: none beyond this machine.
+
+    :raises UserError: before anything is made, on a machine without Postgres programs or an account to run them.
+    """
+    binaries.find(settings.postgres_version, settings.postgres_bin)
+    protected = ResourceOptions(protect=settings.protect)
+    password = Passwords("admin-password", ["admin"], opts=protected).of("admin")
+    server = Server(
+        "server",
+        project=get_project(),
+        stack=settings.stack,
+        base=str(folder.place(settings.stack, account.for_server())),
+        bin=str(settings.postgres_bin) if settings.postgres_bin else None,
+        major=settings.postgres_version,
+        wanted_port=settings.port,
+        admin_password=password,
+        opts=protected,  # deleting it deletes the data
+    )
+    port = server.port.apply(int)
+    return Database(
+        provider="local",
+        hosted=False,
+        tls=Tls.DISABLE,
+        identity=server.identity,
+        host=Output.from_input(LOOPBACK),
+        port=port,
+        server_version=server.version,
+        admin_url=Output.secret(
+            Output.all(port, password).apply(
+                lambda made: build(ADMIN, made[1], host=LOOPBACK, port=made[0], database="postgres", sslmode=Tls.DISABLE).with_password()
+            )
+        ),
+    )
