@@ -1,0 +1,44 @@
+# make up and make down are the two commands to know; README.md says what they do.
+STACK ?= local
+PYTHON ?= python3
+PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
+PACKAGES := infraops_core infraops_cli stacks tools tests benchmarks
+
+.PHONY: up down setup test test-full lint lock clean-engine help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+up: .venv/installed ## provision STACK (local), apply the schema, write and prove one audit row
+	@.venv/bin/infraops up $(STACK)
+
+down: .venv/installed ## destroy what make up made, data and all
+	@.venv/bin/infraops down $(STACK) --yes
+
+setup: .venv/installed ## have the packages and the Pulumi engine, change nothing else
+	@.venv/bin/infraops setup $(STACK)
+
+test: .venv/installed-dev setup ## the whole test suite
+	@.venv/bin/pytest
+
+lint: .venv/installed-dev ## ruff, mypy --strict, import contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy $(PACKAGES)
+	@.venv/bin/lint-imports
+
+lock: ## pin the dependencies of pyproject.toml anew (needs uv)
+	tools/lock.sh
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; say which: make PYTHON=python3.12")'
+	@echo "Installing  the Python packages of requirements.lock into .venv" >&2
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.lock
+	@echo "Installing  the development tools of requirements-dev.lock into .venv" >&2
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,104 @@
+"""The commands: each maps its flags to one call and prints what comes back."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from infraops_cli.env_output import Format
+from infraops_cli.progress import Progress, result
+from infraops_core.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="One Postgres audit database on any target, provisioned by Pulumi.")  # fmt: skip
+engine = typer.Typer(no_args_is_help=True, help="The Pulumi engine of this checkout.")
+app.add_typer(engine, name="engine")
+
+Stack = Annotated[str, typer.Argument(help="The stack: NAME of a file Pulumi.NAME.yaml.")]
+
+
+@app.command()
+def up(stack: Stack = "local") -> None:
+    """Provision a stack's database, apply the schema, write and prove one audit row."""
+    from rich.console import Console
+
+    from infraops_cli import runs, summary
+
+    progress = Progress()
+    outputs = runs.up(runs.prepare(stack, progress), progress)
+    summary.show(summary.rows(stack, outputs), Console(highlight=False))
+
+
+@app.command()
+def down(stack: Stack = "local", yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Destroy what `up` made, data and all."""
+    from infraops_cli import runs
+
+    progress = Progress()
+    if not yes and not sys.stdin.isatty():
+        raise UserError(f"down deletes the database of stack {stack} and asks first, and there is no terminal to ask on",
+                        next=f"infraops down {stack} --yes")  # fmt: skip
+    prepared = runs.prepare(stack, progress)
+    if not yes:
+        typer.confirm(f"Delete the database of stack {stack} with its data?", abort=True)
+    runs.destroy(prepared, progress)
+
+
+@app.command()
+def env(
+    stack: Stack = "local",
+    form: Annotated[Format, typer.Option("--format", help="shell (for eval), dotenv or json.")] = Format.SHELL,
+    direct: Annotated[bool, typer.Option("--direct", help="Also the owner's URL, for migrations and dumps.")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="Also the admin's URL, for cutovers.")] = False,
+) -> None:
+    """Print the variables an application needs to use a stack's database, passwords and all."""
+    from infraops_cli import env_output, runs
+
+    outputs = runs.outputs(runs.prepare(stack, Progress()))
+    result(env_output.render(env_output.select(outputs, direct=direct, admin=admin), form))
+
+
+@app.command()
+def smoke(stack: Stack = "local") -> None:
+    """Write one audit row as the app, read it back, and see that the app can do no more."""
+    from infraops_cli import runs
+    from infraops_core import smoke as smoke_test
+    from infraops_core.access import Access
+    from infraops_core.database_url import parse
+    from infraops_core.tls import Tls
+
+    outputs = runs.outputs(runs.prepare(stack, Progress()))
+    access = Access(parse(outputs["DATABASE_URL"]), Tls(outputs["DATABASE_SSL_MODE"]))
+    proved = smoke_test.run(access, {"stack": stack, "schema_checksum": outputs["schema_checksum"], "rehearsal": ""})
+    result(f"{proved.summary()}\nrow       {proved.row_id}")
+
+
+@app.command()
+def setup(stack: Stack = "local") -> None:
+    """Have the packages and the engine that a stack needs, and change nothing else."""
+    from infraops_cli import extras
+    from infraops_core import checkout, stack_files
+
+    progress = Progress()
+    extras.ensure(stack_files.read(checkout.ROOT, stack).target, progress.say)
+    engine_setup()
+
+
+@engine.command("setup")
+def engine_setup() -> None:
+    """Find a Pulumi CLI that is new enough, or make one for this checkout."""
+    from infraops_cli.engine import setup as engines
+
+    progress = Progress()
+    with progress.under_way("Pulumi engine"):
+        ready = engines.ready(progress.say)
+    progress.say(f"Engine    Pulumi {ready.cli.version} ({ready.way}) at {ready.cli.path}")
+
+
+@engine.command("env")
+def engine_env() -> None:
+    """Print what `pulumi` by hand needs in its environment: eval "$(infraops engine env)"."""
+    from infraops_cli.engine import environment, setup
+    from infraops_cli.env_output import render
+
+    result(render(environment.variables(setup.ready(Progress().say)), Format.SHELL))

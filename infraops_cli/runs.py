@@ -1,0 +1,136 @@
+"""Runs of the Pulumi program: prepare a stack, update it, destroy it, read its outputs. By the Automation API."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from pulumi import automation
+
+from infraops_cli import extras, locks, stack_copy
+from infraops_cli.engine import environment, setup
+from infraops_cli.events import Listener
+from infraops_cli.exits import EngineFailed, Interrupted
+from infraops_cli.progress import Progress, elapsed_since
+from infraops_core import checkout, stack_files
+from infraops_core.errors import UserError
+from infraops_core.settings import Settings
+
+Outputs = dict[str, Any]
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stack whose settings are right and whose engine is ready."""
+
+    settings: Settings
+    stack: automation.Stack
+    config_file: Path
+
+
+def prepare(name: str, progress: Progress) -> Prepared:
+    """Check the stack's file, have the packages and the engine it needs, make the stack if it is new.
+
+    :raises UserError: for a mistake in the file, an engine that can't be had, a stack that another run holds.
+    """
+    settings = stack_files.read(checkout.ROOT, name)
+    extras.ensure(settings.target, progress.say)
+    with progress.under_way("Pulumi engine"):
+        variables = environment.variables(setup.ready(progress.say))
+    os.environ.update(variables)
+    state = checkout.state_folder()
+    if "PULUMI_BACKEND_URL" in variables:
+        for line in locks.clear_dead(state / "backend", name):
+            progress.say(line)
+    config_file = stack_copy.refresh(checkout.ROOT, state / "stack-files", name)
+    return Prepared(settings, _open(name, config_file.parent), config_file)
+
+
+def up(prepared: Prepared, progress: Progress) -> Outputs:
+    """Update the stack and return its outputs."""
+
+    def run(listener: Listener) -> Outputs:
+        file = str(prepared.config_file)
+        result = prepared.stack.up(on_event=listener, config_file=file, suppress_outputs=True, show_secrets=False)
+        return {name: output.value for name, output in result.outputs.items()}
+
+    return _run("Up", prepared, progress, run)
+
+
+def destroy(prepared: Prepared, progress: Progress) -> None:
+    """Destroy what the stack has made; the stack stays, empty, with its history."""
+
+    def run(listener: Listener) -> None:
+        prepared.stack.destroy(on_event=listener, config_file=str(prepared.config_file), show_secrets=False)
+
+    _run("Down", prepared, progress, run)
+
+
+def outputs(prepared: Prepared) -> Outputs:
+    """What the stack's last update exported, secrets in clear.
+
+    :raises UserError: when it has exported nothing yet.
+    """
+    exported = {name: output.value for name, output in prepared.stack.outputs().items()}
+    if not exported:
+        name = prepared.settings.stack
+        raise UserError(f"stack {name} has no outputs: it is not up", where=f"Pulumi.{name}.yaml", next=f"make up STACK={name}")
+    return exported
+
+
+def _open(name: str, scratch: Path) -> automation.Stack:
+    """The stack, made if the backend has none of that name; what making one writes goes to `scratch`."""
+    workspace = automation.LocalWorkspace(work_dir=str(checkout.ROOT))
+    try:
+        return automation.Stack.select(name, workspace)
+    except automation.StackNotFoundError:
+        automation.LocalWorkspace(work_dir=str(scratch), pulumi_command=workspace.pulumi_command).create_stack(name)
+        return automation.Stack.select(name, workspace)
+    except automation.CommandError as error:
+        raise EngineFailed(str(error)) from None
+
+
+def _run(verb: str, prepared: Prepared, progress: Progress, run: Callable[[Listener], _R]) -> _R:
+    listener = Listener(progress)
+    started = time.perf_counter()
+    with _interrupt_noted(progress) as interrupted, progress.under_way(f"{verb} {prepared.settings.stack}"):
+        try:
+            value = run(listener)
+        except automation.CommandError as error:
+            if interrupted:
+                raise Interrupted from None
+            raise _explained(listener, error, prepared.settings.stack) from None
+    changes = ", ".join(f"{count} {op}" for op, count in sorted(listener.changes.items()))
+    progress.say(f"{verb:<8}  {changes or 'nothing to do'} in {elapsed_since(started)}")
+    return value
+
+
+@contextmanager
+def _interrupt_noted(progress: Progress) -> Iterator[list[int]]:
+    """Let the engine, which Ctrl-C reaches too, come to rest by itself; a list that is no longer empty says it was pressed."""
+    pressed: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        pressed.append(number)
+        progress.say("Interrupted: letting the engine end what it has begun; once more stops it at once")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _explained(listener: Listener, error: automation.CommandError, stack: str) -> Exception:
+    if isinstance(error, automation.ConcurrentUpdateError):
+        return UserError(f"another run is at work on stack {stack}", next=f"let it end; if it cannot, pulumi cancel --yes --stack {stack}")
+    mistakes = listener.user_errors()
+    if mistakes:
+        return UserError("\n".join(mistakes))
+    return EngineFailed(listener.everything() or str(error))
