@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 _USER_ERROR = "infraops_core.errors.UserError: "
+OURS = "pulumi-python:dynamic/infraops:"
+"""What the URNs of our own resources have in their type."""
+
+_PENDING = "pending operations from previous deployment"
+_INTERRUPTED = re.compile(r"\* (urn:\S+), interrupted while")
 _VERBS = {"create": "Creating", "update": "Updating", "delete": "Deleting", "replace": "Replacing"}
 
 
@@ -23,6 +28,7 @@ class Listener:
     progress: Progress
     errors: list[str] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
+    resumed: list[str] = field(default_factory=list)
 
     def __call__(self, event: "EngineEvent") -> None:
         if event.diagnostic_event is not None:
@@ -39,10 +45,20 @@ class Listener:
             return
         if severity == "error":
             self.errors.append(message)
+        elif _PENDING in message:
+            self._pending(message)
         elif severity == "warning" and str(HELPERS) not in message:  # the engine warns of every helper it finds on PATH
             self.progress.say(f"warning: {message}")
         elif severity.startswith("info"):
             self.progress.say(message)
+
+    def _pending(self, message: str) -> None:
+        interrupted = _INTERRUPTED.findall(message)
+        self.resumed = [urn.rpartition("::")[2] for urn in interrupted if OURS in urn]
+        if self.resumed:
+            self.progress.say(f"Resuming  what an interrupted run had begun: {', '.join(self.resumed)}")
+        if len(self.resumed) < len(interrupted):
+            self.progress.say(f"warning: {message}")
 
     def user_errors(self) -> list[str]:
         """The messages of `UserError`s among the errors, without the engine's wrapping."""

@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 from pulumi import automation
 
-from infraops_cli import extras, locks, stack_copy
+from infraops_cli import explain, extras, locks, stack_copy
 from infraops_cli.engine import environment, setup
-from infraops_cli.events import Listener
+from infraops_cli.events import OURS, Listener
 from infraops_cli.exits import EngineFailed, Interrupted
 from infraops_cli.progress import Progress, elapsed_since
 from infraops_core import checkout, stack_files
+from infraops_core.database_url import redact
 from infraops_core.errors import UserError
 from infraops_core.settings import Settings
 
@@ -93,7 +94,7 @@ def _open(name: str, scratch: Path) -> automation.Stack:
         automation.LocalWorkspace(work_dir=str(scratch), pulumi_command=workspace.pulumi_command).create_stack(name)
         return automation.Stack.select(name, workspace)
     except automation.CommandError as error:
-        raise EngineFailed(str(error)) from None
+        raise explain.known(str(error), name) or EngineFailed(redact(str(error))) from None
 
 
 def _run(verb: str, prepared: Prepared, progress: Progress, run: Callable[[Listener], _R]) -> _R:
@@ -102,6 +103,8 @@ def _run(verb: str, prepared: Prepared, progress: Progress, run: Callable[[Liste
     with _interrupt_noted(progress) as interrupted, progress.under_way(f"{verb} {prepared.settings.stack}"):
         try:
             value = run(listener)
+            if listener.resumed:
+                _forget_pending(prepared.stack)
         except automation.CommandError as error:
             if interrupted:
                 raise Interrupted from None
@@ -109,6 +112,19 @@ def _run(verb: str, prepared: Prepared, progress: Progress, run: Callable[[Liste
     changes = ", ".join(f"{count} {op}" for op, count in sorted(listener.changes.items()))
     progress.say(f"{verb:<8}  {changes or 'nothing to do'} in {elapsed_since(started)}")
     return value
+
+
+def _forget_pending(stack: automation.Stack) -> None:
+    """Take the operations that a killed run left open out of the state, now that a whole run has followed.
+
+    The engine keeps them until an interactive refresh, since it cannot know whether they happened. Our own resources
+    make whole what they find half made, so a run that succeeded has settled them; a cloud's are left for the refresh.
+    """
+    state = stack.export_stack()
+    deployment = dict(state.deployment or {})
+    pending = deployment.get("pending_operations") or []
+    deployment["pending_operations"] = [operation for operation in pending if OURS not in operation["resource"]["urn"]]
+    stack.import_stack(automation.Deployment(version=state.version, deployment=deployment))
 
 
 @contextmanager
@@ -128,9 +144,7 @@ def _interrupt_noted(progress: Progress) -> Iterator[list[int]]:
 
 
 def _explained(listener: Listener, error: automation.CommandError, stack: str) -> Exception:
-    if isinstance(error, automation.ConcurrentUpdateError):
-        return UserError(f"another run is at work on stack {stack}", next=f"let it end; if it cannot, pulumi cancel --yes --stack {stack}")
     mistakes = listener.user_errors()
     if mistakes:
         return UserError("\n".join(mistakes))
-    return EngineFailed(listener.everything() or str(error))
+    return explain.known(listener.everything() + str(error), stack) or EngineFailed(listener.everything() or redact(str(error)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from infraops_cli.engine.setup import Engine
 from infraops_core import checkout
+from infraops_core.errors import UserError
 
 _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
@@ -40,6 +41,12 @@ def _passphrase_file(state: Path) -> Path:
     """The file with this state's passphrase, whole or absent at any moment."""
     path = state / "passphrase"
     if not path.exists():
+        if any((state / "backend" / ".pulumi" / "stacks").glob("*/*.json")):
+            raise UserError(
+                "the passphrase that this state is encrypted with is gone",
+                where=str(path),
+                next="put the file back, or set PULUMI_CONFIG_PASSPHRASE; without it the state's secrets are lost (docs/state.md)",
+            )
         mine = path.with_name(f"passphrase.{os.getpid()}")
         descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

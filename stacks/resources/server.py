@@ -42,7 +42,8 @@ class _ServerProvider(Shim):
         from infraops_core.servers.embedded import server
         from infraops_core.servers.embedded.folder import ServerFolder
 
-        server.remove(ServerFolder(Path(props["base"])), props["project"], props["stack"])
+        print(f"Stopping  the server in {props['base']}")
+        server.stop(ServerFolder(Path(props["base"])))
 
     def _ensure(self, props: Properties) -> Properties:
         from pathlib import Path
@@ -65,14 +66,14 @@ class _ServerProvider(Shim):
 
 
 class Server(Resource, module="infraops", name="Server"):
-    """A Postgres server of this machine in the folder `base`; its admin is `infraops_admin`."""
+    """A Postgres server of this machine in the folder `base`; its admin is `infraops_admin`. Deleting it stops it."""
 
     port: Output[int]
     version: Output[str]
     identity: Output[str]
 
     def __init__(
-        self, name: str, *, project: str, stack: str, base: str, bin: str | None, major: int, wanted_port: int | None,
+        self, name: str, *, project: str, stack: str, base: Input[str], bin: str | None, major: int, wanted_port: int | None,
         admin_password: Input[str], opts: ResourceOptions | None = None,
     ) -> None:  # fmt: skip
         props: dict[str, Input[Any]] = {

@@ -9,6 +9,7 @@ from infraops_core.servers.embedded.server import ADMIN
 from infraops_core.settings import LocalSettings
 from infraops_core.tls import Tls
 from stacks.database import Database
+from stacks.resources.data_folder import DataFolder
 from stacks.resources.passwords import Passwords
 from stacks.resources.server import Server
 
@@ -23,16 +24,17 @@ def provision(settings: LocalSettings) -> Database:
     binaries.find(settings.postgres_version, settings.postgres_bin)
     protected = ResourceOptions(protect=settings.protect)
     password = Passwords("admin-password", ["admin"], opts=protected).of("admin")
+    base = str(folder.place(settings.stack, account.for_server()))
+    data = DataFolder("data", project=get_project(), stack=settings.stack, base=base, opts=protected)  # deleting it deletes the data
     server = Server(
         "server",
         project=get_project(),
         stack=settings.stack,
-        base=str(folder.place(settings.stack, account.for_server())),
+        base=data.id,
         bin=str(settings.postgres_bin) if settings.postgres_bin else None,
         major=settings.postgres_version,
         wanted_port=settings.port,
         admin_password=password,
-        opts=protected,  # deleting it deletes the data
     )
     port = server.port.apply(int)
     return Database(

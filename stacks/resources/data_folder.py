@@ -1,0 +1,53 @@
+"""The folder of an embedded server as a resource of its own.
+
+It is made in an instant and recorded before the slow work begins, so that a run killed in the middle of initdb
+leaves nothing that a destroy does not find. Whatever runs in the folder is stopped before the folder goes.
+"""
+
+from typing import Any
+
+from pulumi import Input, ResourceOptions
+from pulumi.dynamic import CreateResult, DiffResult, Resource
+
+from stacks.resources.shim import Properties, Shim
+
+
+class _DataFolderProvider(Shim):
+    watched = ("project", "stack", "base")
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
+        from pathlib import Path
+
+        if not Path(olds["base"]).exists():
+            print(f"The folder {olds['base']} is gone: an empty database will be made")
+            return DiffResult(changes=True, replaces=["base"], delete_before_replace=True)
+        changed = super().diff(_id, olds, news).changes
+        return DiffResult(changes=changed, replaces=["base"] if changed else [], delete_before_replace=False)
+
+    def create(self, props: Properties) -> CreateResult:
+        from pathlib import Path
+
+        from infraops_core.servers.embedded import claim
+        from infraops_core.servers.embedded.folder import ServerFolder
+
+        folder = ServerFolder(Path(props["base"]))
+        claim.make_base(folder)
+        with claim.alone(folder):
+            claim.claim(folder, props["project"], props["stack"], None)
+        return CreateResult(id_=props["base"], outs=self.kept(props))
+
+    def delete(self, _id: str, props: Properties) -> None:
+        from pathlib import Path
+
+        from infraops_core.servers.embedded import server
+        from infraops_core.servers.embedded.folder import ServerFolder
+
+        server.remove(ServerFolder(Path(props["base"])), props["project"], props["stack"])
+
+
+class DataFolder(Resource, module="infraops", name="DataFolder"):
+    """A folder for the server of one stack; deleting it deletes the data."""
+
+    def __init__(self, name: str, *, project: str, stack: str, base: str, opts: ResourceOptions | None = None) -> None:
+        props: dict[str, Input[Any]] = {"project": project, "stack": stack, "base": base}
+        super().__init__(_DataFolderProvider(), name, props, opts)
