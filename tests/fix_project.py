@@ -49,6 +49,8 @@ class Project:
         """Ours without what a developer's shell may have set for the engine, and with the copy's packages first."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_ENGINE_ENVIRONMENT)}
         foreign = [entry for entry in kept["PATH"].split(os.pathsep) if not Path(entry).is_relative_to(cli.FOLDER)]
+        if another := os.environ.get("TEST_PULUMI"):  # the bin folder of another CLI, to see whether all of this holds with it
+            foreign.insert(0, another)
         return kept | {"PYTHONPATH": str(self.root), "PATH": os.pathsep.join(foreign), "NO_COLOR": "1"}
 
     def infraops(self, *arguments: str, **extra: str) -> Ran:
