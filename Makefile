@@ -6,7 +6,7 @@ PACKAGES := infraops_core infraops_cli stacks tools tests benchmarks
 
 .PHONY: up down setup test test-full lint lock clean-engine help
 
-help: ## list the targets
+help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 up: .venv/installed ## provision STACK (local), apply the schema, write and prove one audit row
