@@ -37,6 +37,11 @@ _KNOWN = (
         "put infraops:protect: false into Pulumi.{stack}.yaml, then: make up STACK={stack}, then again",
     ),
     Known(
+        re.compile(r"unable to open bucket|could not list bucket|reading .*backend"),
+        "the backend named by PULUMI_BACKEND_URL cannot be opened",
+        "see whether it exists and may be read, or unset PULUMI_BACKEND_URL to keep the state in this checkout",
+    ),
+    Known(
         re.compile(r"PULUMI_ACCESS_TOKEN|pulumi login|problem logging in"),
         "the backend named by PULUMI_BACKEND_URL wants a log-in",
         "pulumi login, or unset PULUMI_BACKEND_URL to keep the state in this checkout",
