@@ -33,6 +33,7 @@ class _DataFolderProvider(Shim):
         folder = ServerFolder(Path(props["base"]))
         claim.make_base(folder)
         with claim.alone(folder):
+            claim.check_unused(folder)  # what we record here, a destroy deletes
             claim.claim(folder, props["project"], props["stack"], None)
         return CreateResult(id_=props["base"], outs=self.kept(props))
 

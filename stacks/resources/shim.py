@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
@@ -25,7 +26,7 @@ class Shim(ResourceProvider):
     watched: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        for name in ("diff", "create", "read", "update", "delete"):
+        for name in ("check", "diff", "create", "read", "update", "delete"):
             if name in vars(cls):
                 setattr(cls, name, _shows_user_errors_in_one_line(vars(cls)[name]))
 
@@ -37,20 +38,43 @@ class Shim(ResourceProvider):
         return {name: props.get(name) for name in self.watched}
 
 
+class _Limit(threading.local):
+    """What `traceback` takes for `sys.tracebacklimit`: no frames of the one exception a thread is about to show.
+
+    The limit belongs to the process, and the SDK runs providers in several threads: a plain 0 would take the next
+    bug's traceback too. Asking for the number uses the thread's 0 up.
+    """
+
+    hides = False
+
+    def __index__(self) -> int:
+        hides, self.hides = self.hides, False
+        return 0 if hides else sys.maxsize
+
+    def __lt__(self, other: int) -> bool:
+        return False
+
+    def __ge__(self, other: int) -> bool:
+        return True
+
+
+_LIMIT = _Limit()
+
+
 def _shows_user_errors_in_one_line(method: Callable[_P, _R]) -> Callable[_P, _R]:
     """The SDK sends `traceback.format_exc()` of whatever leaves a provider (pulumi.dynamic.__main__), and does it after
-    the method has returned. So the limit is set for each exception as it leaves, not for a stretch of time."""
+    the method has returned: all we can do is to leave it no frames to format."""
 
     @functools.wraps(method)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        hides = False
         try:
             return method(*args, **kwargs)
-        except UserError:
-            sys.tracebacklimit = 0
-            raise
-        except BaseException:
-            if hasattr(sys, "tracebacklimit"):
-                del sys.tracebacklimit
-            raise
+        except UserError as error:
+            sys.tracebacklimit = _LIMIT  # type: ignore[assignment]  # not an int, but all that traceback asks of one
+            hides = True
+            raise error from None
+        finally:
+            _LIMIT.hides = hides
 
     return run

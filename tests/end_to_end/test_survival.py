@@ -1,6 +1,7 @@
 """What a killed server, a killed run and an interrupted run leave behind, and that the next run mends it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -144,3 +145,18 @@ def test_a_second_run_while_one_is_at_work_is_refused_by_name(up: Project) -> No
         assert run.wait(timeout=60) == 0
     assert refused.code == 1, refused.text
     assert "another run is at work on stack local" in refused.err
+
+
+def test_a_database_whose_state_is_lost_is_neither_used_nor_deleted(up: Project) -> None:
+    (up.state / "backend").rename(up.state / "lost")
+    (up.state / "stack-files" / "Pulumi.local.yaml").unlink()
+    refused = up.infraops("up", "local")
+    assert refused.code == 1, refused.text
+    assert "there is a database in this stack's folder that this state knows nothing of" in refused.err
+    up.infraops("down", "local", "--yes")
+    assert (up.server().data / "PG_VERSION").exists()
+
+    shutil.rmtree(up.state / "backend")
+    (up.state / "lost").rename(up.state / "backend")
+    assert up.infraops("up", "local").code == 0
+    assert rows(up) == 1

@@ -80,6 +80,16 @@ def check_owner(folder: ServerFolder, project: str, stack: str) -> None:
         )
 
 
+def check_unused(folder: ServerFolder) -> None:
+    """Refuse a folder that holds data already: the state that knows its passwords is another one, or is lost."""
+    if folder.content() is not Content.NOTHING:
+        raise UserError(
+            "there is a database in this stack's folder that this state knows nothing of",
+            where=str(folder.base),
+            next="restore the state it was made with, or move the folder away to begin with an empty database",
+        )
+
+
 def check_data(folder: ServerFolder, major: int, account: Account) -> None:
     """Refuse data that this server cannot or must not run on; an empty folder is fine."""
     content = folder.content()
