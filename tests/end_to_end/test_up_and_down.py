@@ -1,11 +1,16 @@
 """From a clean copy to one audited row, again without a change, and back to nothing."""
 
+import json
+import os
+import re
 import subprocess
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from infraops_core import passwords
+from infraops_core.servers.embedded import process
 from tests.fix_project import Project
 
 
@@ -14,8 +19,6 @@ def git_status(project: Project) -> str:
 
 
 def application_url(project: Project, *flags: str) -> dict[str, str]:
-    import json
-
     told = project.infraops("env", "local", "--format", "json", *flags)
     assert told.code == 0, told.text
     urls: dict[str, str] = json.loads(told.out)
@@ -75,9 +78,7 @@ def test_down_leaves_no_process_no_folder_no_port_and_a_clean_checkout(up: Proje
     assert down.code == 0, down.text
     assert "Removing  " in down.err
     assert not (up.state / "servers").exists()
-    assert [process.cmdline() for process in up.processes()] == []
-    from infraops_core.servers.embedded import process
-
+    assert [running.cmdline() for running in up.processes()] == []
     assert process.is_free(port)
     assert git_status(up) == ""
     assert up.infraops("up", "local").code == 0  # and all of it can be made again
@@ -146,3 +147,21 @@ def test_the_state_can_be_elsewhere(project: Project, open_folder: Path) -> None
     assert (open_folder / "state" / "servers" / "local" / "data").exists()
     assert not (project.state / "servers").exists()
     assert project.infraops("down", "local", "--yes", **elsewhere).code == 0
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root has a home that the server's account cannot enter; unproven: the server's folder elsewhere"
+)
+def test_root_whose_folder_is_closed_to_others_gets_a_server_elsewhere(project: Project, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    elsewhere = {"INFRAOPS_STATE": str(closed / "state")}
+    made = project.infraops("up", "local", **elsewhere)
+    down = project.infraops("down", "local", "--yes", **elsewhere)
+
+    assert made.code == 0, made.text
+    told = re.search(r"Initialising  Postgres \S+ in (?P<folder>/var/lib/infraops/\S+)/data, run by \w+", made.err)
+    assert told is not None, made.err
+    assert down.code == 0, down.text
+    assert f"Removing  {told['folder']}" in down.err
+    assert not Path(told["folder"]).parent.exists()
