@@ -4,7 +4,7 @@ PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
 PACKAGES := infraops_core infraops_cli stacks tools tests benchmarks
 
-.PHONY: up down setup test test-full lint lock clean-engine help
+.PHONY: up down setup test lint lock help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,10 @@ class Project:
         text = yaml.safe_dump({"config": {f"infraops:{key}": value for key, value in config.items() if value is not None}})
         (self.root / f"Pulumi.{stack}.yaml").write_text(text)
 
+    def as_committed(self, name: str) -> None:
+        """Bring one file back to what the copy began with."""
+        subprocess.run(["git", "checkout", "--quiet", name], cwd=self.root, check=True)
+
     def server(self, stack: str = "local") -> ServerFolder:
         return ServerFolder(self.state / "servers" / stack)
 
@@ -97,6 +102,29 @@ class Project:
 @pytest.fixture
 def project() -> Iterator[Project]:
     """A copy of the files git knows or would add, with the engine of this checkout."""
+    with _project() as made:
+        yield made
+
+
+@pytest.fixture
+def up(project: Project) -> Project:
+    """A copy whose local stack is up, for a test that may break it."""
+    ran = project.infraops("up", "local")
+    assert ran.code == 0, ran.text
+    return project
+
+
+@pytest.fixture(scope="session")
+def standing() -> Iterator[Project]:
+    """A copy whose local stack is up, for tests that leave it up and as they found it."""
+    with _project() as made:
+        ran = made.infraops("up", "local")
+        assert ran.code == 0, ran.text
+        yield made
+
+
+@contextmanager
+def _project() -> Iterator[Project]:
     root = Path(tempfile.mkdtemp(prefix="infraops-e2e-"))
     root.chmod(0o755)
     _copy(root)
@@ -106,14 +134,6 @@ def project() -> Iterator[Project]:
         process.kill()
     psutil.wait_procs(made.processes(), timeout=10)
     shutil.rmtree(root)
-
-
-@pytest.fixture
-def up(project: Project) -> Project:
-    """A copy whose local stack is up."""
-    ran = project.infraops("up", "local")
-    assert ran.code == 0, ran.text
-    return project
 
 
 def _copy(root: Path) -> None:
@@ -128,7 +148,11 @@ def _copy(root: Path) -> None:
     if built.exists():
         (root / ".infraops" / "engine" / "bin").mkdir(parents=True)
         (root / ".infraops" / "engine" / "bin" / "pulumi").symlink_to(built)
-    for command in (["init", "--quiet"], ["add", "--all"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "-m", "copy"]):
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "-m", "copy"],
+    ):
         subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
 
 

@@ -2,14 +2,17 @@
 
 import os
 import socket
+from typing import Any
 
+import psycopg
 import pytest
 
 from infraops_core.servers.embedded import process
 from infraops_core.servers.embedded.process import LOOPBACK
+from tests.end_to_end.test_up_and_down import application_url
 from tests.fix_project import Project
 
-WRONG = {"environment": "live", "postgresVersion": 15, "tennant": "acme"}
+WRONG: dict[str, Any] = {"environment": "live", "postgresVersion": 15, "tennant": "acme"}
 TOLD = [
     "Pulumi.local.yaml: 3 problems",
     'infraops:environment      "live"',
@@ -77,9 +80,9 @@ def test_a_machine_without_postgres_is_told_before_anything_is_made(project: Pro
     assert not (project.state / "servers").exists()
 
 
-def test_a_taken_port_is_told_with_its_holder_and_the_way_on(up: Project) -> None:
-    server = process.postmaster(up.server())
-    marker = up.server().marker()
+def test_a_taken_port_is_told_with_its_holder_and_the_way_on(standing: Project) -> None:
+    server = process.postmaster(standing.server())
+    marker = standing.server().marker()
     assert server is not None
     assert marker is not None
     server.kill()
@@ -88,8 +91,10 @@ def test_a_taken_port_is_told_with_its_holder_and_the_way_on(up: Project) -> Non
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind((LOOPBACK, marker.port))
         squatter.listen()
-        by_command = up.infraops("up", "local")
-        by_hand = up.pulumi("up", "--yes", "--stack", "local", "--config-file", str(up.state / "stack-files" / "Pulumi.local.yaml"))
+        by_command = standing.infraops("up", "local")
+        by_hand = standing.pulumi(
+            "up", "--yes", "--stack", "local", "--config-file", str(standing.state / "stack-files" / "Pulumi.local.yaml")
+        )
     for ran in (by_command, by_hand):
         assert ran.code != 0
         assert f"port {marker.port} of this server is taken by" in ran.text
@@ -97,18 +102,18 @@ def test_a_taken_port_is_told_with_its_holder_and_the_way_on(up: Project) -> Non
         assert "pulumi config set infraops:port" in ran.text
         assert "Traceback" not in ran.text
     assert by_command.code == 1
-    assert up.infraops("up", "local").code == 0
+    assert standing.infraops("up", "local").code == 0
 
 
-def test_a_failed_smoke_test_fails_the_update(up: Project) -> None:
-    import psycopg
-
-    from tests.end_to_end.test_up_and_down import application_url
-
-    with psycopg.connect(application_url(up, "--direct")["DIRECT_DATABASE_URL"]) as connection:
+def test_a_failed_smoke_test_fails_the_update(standing: Project) -> None:
+    owner = application_url(standing, "--direct")["DIRECT_DATABASE_URL"]
+    with psycopg.connect(owner) as connection:
         connection.execute("grant update on infraops_audit.audit_events to infraops_app")
-    up.configure(rehearsal="2")
-    ran = up.infraops("up", "local")
+    standing.configure(rehearsal="a failure")
+    ran = standing.infraops("up", "local")
+    with psycopg.connect(owner) as connection:
+        connection.execute("revoke update on infraops_audit.audit_events from infraops_app")
+    standing.as_committed("Pulumi.local.yaml")
     assert ran.code == 1, ran.text
     assert "smoke test failed: the app was allowed to UPDATE, and it must not be" in ran.err
     assert "Traceback" not in ran.text

@@ -60,9 +60,9 @@ def test_no_password_is_anywhere_in_clear(project: Project) -> None:
     assert len(watch.seen) > 5
 
 
-def test_the_server_process_has_no_secret_in_its_environment(up: Project) -> None:
-    secrets = literal_passwords(up) | {str(up.state / "passphrase")}
-    servers = [process for process in up.processes() if process.name() == "postgres"]
+def test_the_server_process_has_no_secret_in_its_environment(standing: Project) -> None:
+    secrets = literal_passwords(standing) | {str(standing.state / "passphrase")}
+    servers = [process for process in standing.processes() if process.name() == "postgres"]
     assert servers
     for server in servers:
         environment = Path(f"/proc/{server.pid}/environ").read_bytes().decode(errors="replace")
@@ -70,7 +70,7 @@ def test_the_server_process_has_no_secret_in_its_environment(up: Project) -> Non
         assert not [secret for secret in secrets if secret in " ".join(psutil.Process(server.pid).cmdline())]
 
 
-def test_a_dump_of_the_servers_files_holds_verifiers_only(up: Project) -> None:
-    password = application_url(up)["DATABASE_URL"].split(":")[2].split("@")[0]
-    ran = subprocess.run(["grep", "-rlF", password, str(up.server().base)], capture_output=True, text=True, check=False)
+def test_a_dump_of_the_servers_files_holds_verifiers_only(standing: Project) -> None:
+    password = application_url(standing)["DATABASE_URL"].split(":")[2].split("@")[0]
+    ran = subprocess.run(["grep", "-rlF", password, str(standing.server().base)], capture_output=True, text=True, check=False)
     assert ran.stdout == ""

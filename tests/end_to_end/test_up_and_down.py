@@ -41,19 +41,17 @@ def test_up_proves_one_row_and_says_so(project: Project) -> None:
     assert [row[2] for row in rows] == ["smoke_test"]
 
 
-def test_a_second_up_and_a_preview_change_nothing_and_git_stays_clean(up: Project) -> None:
-    again = up.infraops("up", "local")
+def test_a_second_up_and_a_preview_change_nothing_and_git_stays_clean(standing: Project) -> None:
+    again = standing.infraops("up", "local")
     assert again.code == 0, again.text
     assert "8 same" in again.err
     assert "create" not in again.err
-    assert git_status(up) == ""
+    assert git_status(standing) == ""
 
-    preview = up.pulumi("preview", "--stack", "local", "--diff", "--expect-no-changes", "--config-file", "Pulumi.local.yaml")
+    preview = standing.pulumi("preview", "--stack", "local", "--diff", "--expect-no-changes", "--config-file", "Pulumi.local.yaml")
     assert preview.code == 0, preview.text
     assert "8 unchanged" in preview.out
-
-    down = up.infraops("down", "local", "--yes")
-    assert down.code == 0, down.text
+    standing.as_committed("Pulumi.local.yaml")
 
 
 def test_pulumi_by_hand_does_what_infraops_does(project: Project) -> None:
@@ -84,11 +82,11 @@ def test_down_leaves_no_process_no_folder_no_port_and_a_clean_checkout(up: Proje
     assert up.infraops("up", "local").code == 0  # and all of it can be made again
 
 
-def test_down_asks_and_without_a_terminal_refuses(up: Project) -> None:
-    refused = up.infraops("down", "local")
+def test_down_asks_and_without_a_terminal_refuses(standing: Project) -> None:
+    refused = standing.infraops("down", "local")
     assert refused.code == 1
     assert "infraops down local --yes" in refused.err
-    assert up.server().data.exists()
+    assert standing.server().data.exists()
 
 
 def test_two_copies_share_no_key_and_the_passphrase_is_the_owners_only(up: Project) -> None:
@@ -105,27 +103,30 @@ def test_two_copies_share_no_key_and_the_passphrase_is_the_owners_only(up: Proje
     assert other.infraops("up", "local").code == 0
 
 
-def test_a_rehearsal_writes_one_more_row(up: Project) -> None:
-    up.configure(rehearsal="2")
-    ran = up.infraops("up", "local")
-    assert ran.code == 0, ran.text
-    assert "1 update" in ran.err
-    with psycopg.connect(application_url(up)["DATABASE_URL"]) as connection:
-        assert connection.execute("select count(*) from infraops_audit.audit_events").fetchone() == (2,)
+def test_a_rehearsal_writes_one_more_row(standing: Project) -> None:
+    with psycopg.connect(application_url(standing)["DATABASE_URL"], autocommit=True) as connection:
+        before = connection.execute("select count(*) + 1 from infraops_audit.audit_events").fetchone()
+        standing.configure(rehearsal="2")
+        ran = standing.infraops("up", "local")
+        assert ran.code == 0, ran.text
+        assert "1 update" in ran.err
+        assert connection.execute("select count(*) from infraops_audit.audit_events").fetchone() == before
+    standing.as_committed("Pulumi.local.yaml")
+    assert standing.infraops("up", "local").code == 0
 
 
-def test_smoke_by_command_and_plain_psql_write_to_the_default_tenant(up: Project) -> None:
-    ran = up.infraops("smoke", "local")
+def test_smoke_by_command_and_plain_psql_write_to_the_default_tenant(standing: Project) -> None:
+    ran = standing.infraops("smoke", "local")
     assert ran.code == 0, ran.text
     assert "1 row inserted" in ran.out
-    with psycopg.connect(application_url(up)["DATABASE_URL"]) as connection:
+    with psycopg.connect(application_url(standing)["DATABASE_URL"]) as connection:
         assert connection.execute("select distinct tenant_id from infraops_audit.audit_events").fetchall() == [("default",)]
 
 
-def test_env_gives_an_application_no_more_than_its_own(up: Project) -> None:
-    assert set(application_url(up)) == {"DATABASE_PROVIDER", "DATABASE_URL", "DATABASE_SSL_MODE", "ENABLE_HOSTED_AUDIT_WRITES"}
-    assert "DIRECT_DATABASE_URL" in application_url(up, "--direct")
-    assert "ADMIN_DATABASE_URL" in application_url(up, "--admin")
+def test_env_gives_an_application_no_more_than_its_own(standing: Project) -> None:
+    assert set(application_url(standing)) == {"DATABASE_PROVIDER", "DATABASE_URL", "DATABASE_SSL_MODE", "ENABLE_HOSTED_AUDIT_WRITES"}
+    assert "DIRECT_DATABASE_URL" in application_url(standing, "--direct")
+    assert "ADMIN_DATABASE_URL" in application_url(standing, "--admin")
 
 
 def test_a_prod_stack_is_protected(project: Project) -> None:
