@@ -6,7 +6,7 @@ documentation, "Database Connection Control Functions", section "Connection URIs
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from infraops_core.errors import UserError
@@ -15,16 +15,24 @@ from infraops_core.tls import Tls
 _SCHEMES = ("postgres", "postgresql")
 _HINT = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_PASSWORD_AFTER_USER = re.compile(r"(?s)(?P<before>://[^/?#:]*:).*(?P<at>@)")
-_PASSWORD_PARAMETER = re.compile(r"(?i)(?P<before>\b\w*pass(?:word|wd|phrase)?\w*\s*=\s*)('(?:[^'\\]|\\.)*'|[^&\s]+)")
+_HOST_NAME = re.compile(r"(?!.{254})[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_BEFORE_THE_QUERY = {"user", "password", "host", "port", "dbname", "service"}  # libpq would let them overrule what stands there
+_SECRET_PARAMETER = re.compile(r"pass|secret|scram_")
+
+# Up to the last @ of the line. Where the line has none and no port follows, the password has a line end in it.
+_PASSWORD_AFTER_USER = re.compile(r"(?s)(?P<before>://[^\n:]*:)(?:[^\n]*|(?![0-9]{1,5}(?:[/?\s]|$)).{0,200}?\n[^\n]*)(?P<at>@)")
+_PASSWORD_BY_NAME = re.compile(
+    r"""(?ix) (?P<before> \b\w*pass (?: \w*["']?\s*= | \w*["']\s*: | (?:word|wd)?\s*: | word\s+(?=') ) \s*)
+    (?: '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.)*" | [^&\s]+ )"""
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DatabaseUrl:
     """One Postgres database as one role sees it; `repr` and `str` never show the password."""
 
     user: str
-    password: str = field(repr=False)
+    password: str
     host: str
     port: int
     database: str
@@ -38,16 +46,11 @@ class DatabaseUrl:
     @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine: the only place where TLS may be off."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return all(_is_loopback(place) for place in (self.host, dict(self.parameters).get("hostaddr", self.host)))
 
     def with_password(self) -> str:
         """The whole URL, password and all: for libpq, a secret output, or a user who asked for it."""
-        return self._text(quote(self.password, safe=""))
+        return self._text(quote(self.password, safe=""), self.parameters)
 
     def check_tls(self, rule: Tls) -> None:
         """Refuse a URL whose `sslmode` is weaker than `rule`, before a byte is sent.
@@ -68,12 +71,16 @@ class DatabaseUrl:
             )
 
     def __str__(self) -> str:
-        return self._text("***" if self.password else "")
+        shown = tuple((key, "***" if _SECRET_PARAMETER.search(key) else value) for key, value in self.parameters)
+        return self._text("***" if self.password else "", shown)
 
-    def _text(self, password: str) -> str:
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({str(self)!r})"
+
+    def _text(self, password: str, parameters: tuple[tuple[str, str], ...]) -> str:
         secret = f":{password}" if password else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        query = f"?{urlencode(self.parameters, safe='/', quote_via=quote)}" if self.parameters else ""
+        query = f"?{urlencode(parameters, safe='/*', quote_via=quote)}" if parameters else ""
         return f"postgresql://{quote(self.user, safe='')}{secret}@{host}:{self.port}/{quote(self.database, safe='')}{query}"
 
 
@@ -90,12 +97,14 @@ def parse(text: str) -> DatabaseUrl:
     scheme, separator, rest = text.strip().partition("://")
     if not separator or scheme not in _SCHEMES:
         raise _refused("a database URL begins with postgres:// or postgresql://")
-    if "\x00" in rest or re.search(r"[\x00-\x20]", rest):
-        raise _refused("the URL holds a space or control character; percent-encode it")
+    if re.search(r"[\x00-\x20\x7f\ud800-\udfff]", rest):
+        raise _refused("the URL holds a space, a control character or half a character; percent-encode it")
     if _BAD_ESCAPE.search(rest):
         raise _refused("a % in the URL starts no two-digit code; write %25 for the sign itself")
     rest, _, query = rest.partition("?")
     authority, _, path = rest.partition("/")
+    if "@" in path + query:
+        raise _refused("the URL has an @ after a / or ?; in a password write them as %40, %2F and %3F")
     credentials, at, place = authority.rpartition("@")
     user, _, password = credentials.partition(":")
     if not at or not user:
@@ -114,29 +123,40 @@ def parse(text: str) -> DatabaseUrl:
 def redact(text: str) -> str:
     """`text`, whatever it is, with everything that looks like a password replaced by `***`."""
     hidden = _PASSWORD_AFTER_USER.sub(r"\g<before>***\g<at>", text)
-    return _PASSWORD_PARAMETER.sub(r"\g<before>***", hidden)
+    return _PASSWORD_BY_NAME.sub(r"\g<before>***", hidden)
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _host_and_port(place: str) -> tuple[str, int]:
     if "," in place:
         raise _refused("the URL names several hosts; name the one to use")
-    if place.startswith("["):
-        host, bracket, after = place[1:].partition("]")
-        if not bracket or (after and not after.startswith(":")):
+    if place.startswith("[") or place.count(":") > 1:
+        host, bracket, after = place.removeprefix("[").partition("]")
+        if not place.startswith("[") or not bracket or (after and not after.startswith(":")):
             raise _refused("an IPv6 address stands in brackets, with :PORT after them")
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            raise _refused("the address in brackets is not an IPv6 address") from None
+        if ":" not in host or "%" in host or not _is_address(host):
+            raise _refused("the address in brackets is not an IPv6 address without a zone")
         port = after[1:]
     else:
         host, _, port = place.partition(":")
-        host = _decoded(host, "host")
-    if not host or "/" in host:
-        raise _refused("the URL names no host")
+        if not host:
+            raise _refused("the URL names no host")
+        if not _HOST_NAME.fullmatch(host):
+            raise _refused("the host is a name of letters, digits, - and dots, or an address; a folder with a socket will not do")
     if not port:
         return host, 5432
-    if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         raise _refused("the port is a number from 1 to 65535")
     return host, int(port)
 
@@ -148,12 +168,16 @@ def _parameters(query: str) -> list[tuple[str, str]]:
         pairs = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=True, errors="strict")
     except ValueError:
         raise _refused("what follows the ? is not KEY=VALUE pairs joined by &") from None
+    if any("\x00" in key + value for key, value in pairs):
+        raise _refused("the URL holds a NUL character")
     keys = [key for key, _ in pairs]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
-        raise _refused(f"the URL gives {', '.join(map(redact, twice))} twice")
-    if any("\x00" in key + value for key, value in pairs):
-        raise _refused("the URL holds a NUL character")
+        raise _refused(f"the URL gives {', '.join(twice)} twice")
+    if misplaced := sorted(_BEFORE_THE_QUERY & set(keys)):
+        raise _refused(f"{', '.join(misplaced)} after the ?: who, where and what stand before it")
+    if not _is_address(dict(pairs).get("hostaddr", "::1")):
+        raise _refused("hostaddr is one IP address")
     return pairs
 
 

@@ -106,13 +106,13 @@ def every_setting() -> list[str]:
     return sorted({NAMESPACE + setting.key for table in tables for setting in table})
 
 
-def parse(stack: str, config: Mapping[str, Any]) -> Settings:
+def parse(stack: str, config: Mapping[Any, Any]) -> Settings:
     """The settings of `stack`, of the class that belongs to its target.
 
     :param config: the stack file's `config` mapping; keys of other namespaces (`aws:region`) are left alone.
     :raises UserError: listing every mistake with its key, its value and what is allowed.
     """
-    given = {key.removeprefix(NAMESPACE): value for key, value in config.items() if key.startswith(NAMESPACE)}
+    given = {key.removeprefix(NAMESPACE): value for key, value in config.items() if isinstance(key, str) and key.startswith(NAMESPACE)}
     mistakes: list[tuple[str, str, str]] = []
     kind, own = _of_target(given)
     known = _EVERY_STACK + own
@@ -127,7 +127,8 @@ def parse(stack: str, config: Mapping[str, Any]) -> Settings:
         values[setting.field] = value
         if problem:
             mistakes.append((setting.key, reading.shown(given[setting.key]), problem))
-    mistakes += [(key, reading.shown(given[key]), _unknown(key, known)) for key in given if key not in {s.key for s in known}]
+    unknown = [key for key in given if key not in {setting.key for setting in known}]
+    mistakes += [(reading.shown(key).strip('"'), reading.shown(given[key], key), _unknown(key, known)) for key in unknown]
     if mistakes:
         raise _refused(stack, mistakes)
     if values["protect"] is None:

@@ -8,9 +8,30 @@ from typing import Any
 import yaml
 
 from infraops_core.errors import UserError
-from infraops_core.settings import Settings, parse
+from infraops_core.settings import NAMESPACE, Settings, parse
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_TAG = "tag:yaml.org,2002:"
+
+
+class _AsWritten(yaml.SafeLoader):
+    """YAML as Pulumi reads it: `off`, `yes` and 12:30 are texts, which PyYAML would turn into false, true and 750."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that is given twice, as Pulumi does."""
+        given: set[str] = set()
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []  # `!!map text` is none
+        for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
+            if key.value in given:
+                raise yaml.constructor.ConstructorError(problem=f"{key.value} is given twice", problem_mark=key.start_mark)
+            given.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_AsWritten.yaml_implicit_resolvers = {}
+_AsWritten.add_implicit_resolver(f"{_TAG}null", re.compile(r"(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_AsWritten.add_implicit_resolver(f"{_TAG}merge", re.compile(r"<<$"), ["<"])
+_AsWritten.yaml_constructors = {_TAG + kind: yaml.SafeLoader.yaml_constructors[_TAG + kind] for kind in ("map", "seq", "str", "null")}
 
 
 def read(folder: Path, stack: str) -> Settings:
@@ -21,6 +42,12 @@ def read(folder: Path, stack: str) -> Settings:
     return parse(stack, _config(folder, stack))
 
 
+def known(folder: Path) -> list[str]:
+    """The stacks that have a file in `folder`, by name."""
+    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in folder.glob("Pulumi.*.yaml"))
+    return sorted(name for name in names if _NAME.fullmatch(name))
+
+
 def _config(folder: Path, stack: str) -> Mapping[str, Any]:
     if not _NAME.fullmatch(stack):
         raise UserError(
@@ -29,26 +56,40 @@ def _config(folder: Path, stack: str) -> Mapping[str, Any]:
         )
     path = folder / f"Pulumi.{stack}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _content(path)
     except FileNotFoundError:
         raise UserError(
             f"there is no stack {stack}: {path.name} does not exist",
             where=str(folder),
             next=f"take one of {', '.join(known(folder)) or 'none yet'}, or write {path.name} (docs/settings.md)",
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be read: {error.strerror}", where=str(path), next="make it a readable file") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise UserError(
-            f"{path.name} is not YAML: {getattr(error, 'problem', None) or 'not UTF-8'}",
+            f"{path.name} is not YAML: {_problem(error)}",
             where=f"{path.name}:{mark.line + 1}" if mark else path.name,
             next=f"fix the file, then: pulumi preview --stack {stack}",
         ) from None
-    config = (content or {}).get("config") if isinstance(content or {}, dict) else content
-    if config is not None and not isinstance(config, dict):
+    config = content.get("config") if isinstance(content, dict) else content
+    if config and not isinstance(config, dict):
         raise UserError(f"{path.name} has no mapping under config:", where=path.name, next="see docs/settings.md")
-    return {str(key): value for key, value in (config or {}).items()}
+    return {_named(str(key)): value for key, value in (config or {}).items()}
 
 
-def known(folder: Path) -> list[str]:
-    """The stacks that have a file in `folder`, by name."""
-    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in folder.glob("Pulumi.*.yaml"))
+def _named(key: str) -> str:
+    """A key with its namespace; Pulumi gives one without the project's name."""
+    return key if ":" in key else NAMESPACE + key
+
+
+def _content(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), _AsWritten)  # noqa: S506  # makes mappings, lists and texts only
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    return str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
