@@ -1,6 +1,7 @@
 """A stack's outputs as environment variables, in the form a shell, a dotenv file or a program reads."""
 
 import json
+import re
 import shlex
 from enum import StrEnum
 from typing import Any
@@ -34,4 +35,5 @@ def render(variables: dict[str, str], form: Format) -> str:
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    """For double quotes, in which a shell that reads the file would expand these."""
+    return re.sub(r'[\\"$`]', r"\\\g<0>", value)

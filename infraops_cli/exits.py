@@ -22,6 +22,8 @@ def code_of(command: Callable[[], Any]) -> int:
     """Run `command`, say how it ended, and return the exit code; a bug keeps its traceback."""
     try:
         code = command()
+        if code == ExitCode.INTERRUPTED:  # typer has caught the Ctrl-C
+            raise Interrupted
         return code if isinstance(code, int) else ExitCode.DONE
     except UserError as error:
         return _end(f"error: {error}", ExitCode.USER_ERROR)
@@ -30,7 +32,7 @@ def code_of(command: Callable[[], Any]) -> int:
         return ExitCode.USER_ERROR
     except typer.Abort:
         return _end("Stopped: nothing was changed", ExitCode.INTERRUPTED)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         return _end("Interrupted: what was made is kept, and the same command goes on from there", ExitCode.INTERRUPTED)
     except EngineFailed as error:
         return _end(f"{error}\nThis is a bug, or the engine's own failure; the lines above are all it told.", ExitCode.BUG)

@@ -20,11 +20,12 @@ def clear_dead(backend: Path, stack: str) -> list[str]:
     for path in sorted((backend / ".pulumi" / "locks").glob(f"**/{stack}/*.json")):
         try:
             lock = json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue  # gone already, or half written: the engine will say
-        pid, host = int(lock.get("pid", 0)), str(lock.get("hostname", ""))
-        if host == socket.gethostname() and not _is_alive(pid, path.stat().st_mtime):
+            pid, host, locked_at = int(lock["pid"]), str(lock["hostname"]), path.stat().st_mtime
+        except (OSError, ValueError, TypeError, KeyError):
+            continue  # gone already, half written or of another form: the engine will say
+        if host == socket.gethostname() and not _is_alive(pid, locked_at):
             path.unlink(missing_ok=True)
+            path.with_name(f"{path.name}.attrs").unlink(missing_ok=True)
             cleared.append(f"Clearing  the lock of process {pid}, which is dead")
             continue
         raise UserError(
@@ -40,5 +41,7 @@ def _is_alive(pid: int, locked_at: float) -> bool:
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= locked_at + _AGE_TOLERANCE_SECONDS
-    except psutil.Error:
+    except psutil.AccessDenied:
+        return True
+    except (psutil.Error, ValueError):  # no such process, or no number of one
         return False

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 
 class Progress:
@@ -18,12 +19,12 @@ class Progress:
 
     def say(self, line: str) -> None:
         """One line that stays."""
-        self.console.print(line, markup=False)
+        self.console.print(Text(line))
 
     def doing(self, what: str) -> None:
         """What is under way, on a terminal only."""
         if self._status is not None:
-            self._status.update(what)
+            self._status.update(Text(what))
 
     @contextmanager
     def under_way(self, what: str) -> Iterator[None]:
@@ -31,9 +32,12 @@ class Progress:
         if not self.console.is_terminal:
             yield
             return
-        self._status = Status(what, console=self.console)
-        with self._status:
-            yield
+        self._status = Status(Text(what), console=self.console)
+        try:
+            with self._status:
+                yield
+        finally:
+            self._status = None
 
 
 def elapsed_since(started: float) -> str:

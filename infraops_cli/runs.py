@@ -146,5 +146,5 @@ def _interrupt_noted(progress: Progress) -> Iterator[list[int]]:
 def _explained(listener: Listener, error: automation.CommandError, stack: str) -> Exception:
     mistakes = listener.user_errors()
     if mistakes:
-        return UserError("\n".join(mistakes))
+        return UserError("\n".join(mistakes), next="")  # each has said its own
     return explain.known(listener.everything() + str(error), stack) or EngineFailed(listener.everything() or redact(str(error)))

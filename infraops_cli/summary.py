@@ -3,7 +3,7 @@
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from infraops_core.database_url import parse
 
@@ -36,15 +36,7 @@ def rows(stack: str, outputs: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def show(lines: list[tuple[str, str]], console: Console) -> None:
-    """A table on a terminal, aligned plain lines elsewhere."""
-    if not console.is_terminal:
-        width = max(len(label) for label, _ in lines)
-        for label, value in lines:
-            console.print(f"{label:<{width}}  {value}", markup=False, soft_wrap=True)
-        return
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    """An aligned line each, never folded: a URL or command that can be copied whole."""
+    width = max(len(label) for label, _ in lines)
     for label, value in lines:
-        table.add_row(label, value)
-    console.print(table, markup=False)
+        console.print(Text.assemble((f"{label:<{width}}", "bold"), f"  {value}"), soft_wrap=True)

@@ -1,0 +1,65 @@
+"""The copy of a stack's file that the engine writes into."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from infraops_cli import stack_copy
+
+TRACKED = "config:\n  infraops:target: local\n"
+SALT = "encryptionsalt: v1:abc:v1:def"
+OTHER_SALT = "encryptionsalt: v1:ghi:v1:jkl"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: infraops\n")
+    (folder / "Pulumi.local.yaml").write_text(TRACKED)
+    return folder
+
+
+def test_a_new_copy_is_what_is_tracked(project: Path, tmp_path: Path) -> None:
+    copies = tmp_path / "state" / "stack-files"
+    copy = stack_copy.refresh(project, copies, "local")
+    assert copy == copies / "Pulumi.local.yaml"
+    assert copy.read_text() == TRACKED
+    assert (copies / "Pulumi.yaml").read_text() == "name: infraops\n"
+    assert stat.S_IMODE(copies.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("tracked", "copy", "refreshed"),
+    [
+        (TRACKED, "", TRACKED),
+        (TRACKED, TRACKED, TRACKED),
+        (TRACKED, f"{TRACKED}{SALT}\n", f"{TRACKED}{SALT}\n"),
+        (TRACKED, f"{SALT}\n{TRACKED}", f"{TRACKED}{SALT}\n"),
+        (TRACKED.rstrip(), f"{TRACKED}{SALT}\n", f"{TRACKED}{SALT}\n"),
+        (f"{TRACKED}\n\n", f"{TRACKED}{SALT}\n", f"{TRACKED}{SALT}\n"),
+        (TRACKED, f"config:\n  infraops:target: other\n{SALT}\n", f"{TRACKED}{SALT}\n"),
+        (f"{SALT}\n{TRACKED}", TRACKED, f"{SALT}\n{TRACKED}"),
+        (f"{SALT}\n{TRACKED}", f"{TRACKED}{OTHER_SALT}\n", f"{SALT}\n{TRACKED}"),
+        (TRACKED, f"{TRACKED}# encryptionsalt: none\n", TRACKED),
+        (TRACKED, f"{TRACKED}  encryptionsalt: none\n", TRACKED),
+        ("# für uns\n" + TRACKED, f"{TRACKED}{SALT}\n", f"# für uns\n{TRACKED}{SALT}\n"),
+        ("", f"{SALT}\n", f"\n{SALT}\n"),
+    ],
+)
+def test_the_tracked_file_counts_and_the_engines_salt_is_kept(
+    project: Path, tmp_path: Path, tracked: str, copy: str, refreshed: str
+) -> None:
+    (project / "Pulumi.local.yaml").write_text(tracked, encoding="utf-8")
+    (tmp_path / "Pulumi.local.yaml").write_text(copy, encoding="utf-8")
+    for _ in range(2):
+        assert stack_copy.refresh(project, tmp_path, "local").read_text(encoding="utf-8") == refreshed
+        assert (project / "Pulumi.local.yaml").read_text(encoding="utf-8") == tracked
+
+
+def test_each_stack_has_a_salt_of_its_own(project: Path, tmp_path: Path) -> None:
+    (project / "Pulumi.rds.yaml").write_text(TRACKED)
+    (tmp_path / "Pulumi.local.yaml").write_text(f"{TRACKED}{SALT}\n")
+    assert SALT not in stack_copy.refresh(project, tmp_path, "rds").read_text()
+    assert SALT in stack_copy.refresh(project, tmp_path, "local").read_text()
