@@ -5,6 +5,7 @@ Postgres refuses to run as root (PostgreSQL documentation, "The PostgreSQL User 
 
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,17 +43,22 @@ class Account:
         :raises subprocess.TimeoutExpired: when it takes longer than `seconds`.
         """
         if self.is_another:
-            command = [sys.executable, "-I", become.__file__, str(self.uid), str(self.gid), *command]
+            program = shutil.which(command[0], path=os.defpath) or command[0]
+            command = [sys.executable, "-I", "-S", become.__file__, str(self.uid), str(self.gid), program, *command[1:]]
         environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
         return subprocess.run(command, env=environment, cwd="/", start_new_session=True, text=True, timeout=seconds, check=False, **options)
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether a program of this account may pass through `folder`, or through the nearest parent that exists."""
-        while not folder.exists():
+        """Whether a program of this account may pass through `folder`, or through the nearest parent that we see."""
+        while not os.access(folder, os.F_OK):
             folder = folder.parent
+        return self.can_execute(folder)
+
+    def can_execute(self, path: Path) -> bool:
+        """Whether this account may run the program, or pass through the folder, at `path`."""
         if not self.is_another:
-            return os.access(folder, os.X_OK)
-        return self.run(["test", "-x", str(folder)], seconds=20).returncode == 0
+            return os.access(path, os.X_OK)
+        return self.run(["test", "-x", str(path)], seconds=20).returncode == 0
 
 
 def for_server() -> Account:
@@ -62,7 +68,7 @@ def for_server() -> Account:
     """
     uid = os.geteuid()
     if uid != 0:
-        return Account(str(uid), uid, os.getegid(), is_another=False)
+        return Account(_name_of(uid), uid, os.getegid(), is_another=False)
     for name in _UNPRIVILEGED:
         try:
             entry = pwd.getpwnam(name)
@@ -75,3 +81,10 @@ def for_server() -> Account:
         where=f"looked for the accounts {' and '.join(_UNPRIVILEGED)}",
         next="useradd --system postgres, or run as an ordinary user",
     )
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's user may have a number only
+        return f"number {uid}"

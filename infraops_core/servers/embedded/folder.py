@@ -4,7 +4,9 @@ BASE/                owned by whoever runs infraops
   infraops.json      which stack it belongs to, and its port
   data/              Postgres' data folder, owned by the account that runs the server
   data.new/          the same while initdb works on it; renamed to data/ when it is complete
-  log/server.log
+  lock               held by the run that works on the folder
+  unfinished-*/      what an initdb that never ended left
+  log/server.log     server.log.1 is the one before it
   postgres-17.10/    a copy of the programs, where the account cannot reach the originals
 """
 
@@ -22,6 +24,7 @@ from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 
 _OUTSIDE = Path("/var/lib/infraops")
+_MARKER = "infraops.json"
 
 
 class Content(Enum):
@@ -65,41 +68,53 @@ class ServerFolder:
 
     def content(self) -> Content:
         """Whether the data folder is absent or empty, a whole one, or neither."""
-        if not self.data.exists() or not any(self.data.iterdir()):
+        try:
+            if not any(self.data.iterdir()):
+                return Content.NOTHING
+            whole = self.major() is not None and (self.data / "global" / "pg_control").is_file()
+        except FileNotFoundError:
             return Content.NOTHING
-        whole = (self.data / "PG_VERSION").is_file() and (self.data / "global" / "pg_control").is_file()
+        except NotADirectoryError:
+            return Content.BROKEN
+        except PermissionError:
+            raise UserError(
+                "the data folder is closed to us: it belongs to another account", where=str(self.data), next="run as the user who made it"
+            ) from None
         return Content.COMPLETE if whole else Content.BROKEN
 
-    def major(self) -> int:
-        """The Postgres version that made the data."""
-        return int((self.data / "PG_VERSION").read_text().split(".")[0])
+    def major(self) -> int | None:
+        """The Postgres version that made the data; `None` where it does not say."""
+        try:
+            return int((self.data / "PG_VERSION").read_text().split(".")[0])
+        except (FileNotFoundError, ValueError):
+            return None
 
     def marker(self) -> Marker | None:
         """Whose folder this is; `None` where nobody has said.
 
-        :raises UserError: when the file is there and can't be read.
+        :raises UserError: when the file is there and makes no sense.
         """
-        path = self.base / "infraops.json"
+        path = self.base / _MARKER
         try:
             said: dict[str, Any] = json.loads(path.read_text())
             return Marker(str(said["project"]), str(said["stack"]), int(said["port"]))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError):
             raise UserError(
                 "the note that says whose server folder this is cannot be read",
                 where=str(path),
                 next='write it anew: {"project": "infraops", "stack": STACK, "port": PORT}, or move the folder away',
-            ) from error
+            ) from None
 
     def mark(self, marker: Marker) -> None:
         """Say whose folder this is, all at once or not at all."""
-        temporary = self.base / "infraops.json.new"
+        temporary = self.base / f"{_MARKER}.new"
         with temporary.open("w") as file:
             json.dump(asdict(marker), file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(self.base / "infraops.json")
+        temporary.replace(self.base / _MARKER)
 
     def programs(self, binaries: Binaries) -> Path:
         """Where a copy of the programs goes."""
@@ -108,8 +123,11 @@ class ServerFolder:
 
 def place(stack: str, account: Account) -> Path:
     """The base folder of the server of `stack`: under the checkout's state, or, where the account that will run
-    the server cannot go there (root's home is closed to others), under /var/lib."""
+    the server cannot go there (root's home is closed to others), under /var/lib. Where there is one it stays."""
     state = checkout.state_folder()
-    if account.can_enter(state):
-        return state / "servers" / stack
-    return _OUTSIDE / hashlib.sha256(str(state).encode()).hexdigest()[:12] / stack
+    inside = state / "servers" / stack
+    outside = _OUTSIDE / hashlib.sha256(str(state).encode()).hexdigest()[:12] / stack
+    for existing in (inside, outside):
+        if os.access(existing / _MARKER, os.F_OK):
+            return existing
+    return inside if account.can_enter(state) or not account.is_another else outside

@@ -1,9 +1,11 @@
 """Whether a server runs: its process, its port, its answer."""
 
+import os
 import random
 import socket
 import struct
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -12,6 +14,8 @@ from infraops_core.servers.embedded.folder import ServerFolder
 
 LOOPBACK = "127.0.0.1"
 _PORTS = range(15432, 32768)
+_LOOK_SECONDS = 2
+_PID, _PORT = 0, 3  # lines of postmaster.pid (PostgreSQL source, miscadmin.h, LOCK_FILE_LINE)
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
@@ -24,7 +28,7 @@ class Liveness(Enum):
 
 
 def look(folder: ServerFolder, port: int) -> Liveness:
-    """Whether the server of `folder` runs and answers on `port`; takes at most 2 s."""
+    """Whether the server of `folder` runs and answers on `port`; takes at most twice 2 s."""
     if postmaster(folder) is None:
         return Liveness.DOWN
     return Liveness.RUNNING if _answers(port) else Liveness.SILENT
@@ -32,29 +36,29 @@ def look(folder: ServerFolder, port: int) -> Liveness:
 
 def postmaster(folder: ServerFolder) -> psutil.Process | None:
     """The server process of this data folder, whatever its pid file may claim."""
-    try:
-        pid = int(folder.pid_file.read_text().split("\n")[0])
-    except (OSError, ValueError):
-        return None
-    return _process_of(pid, folder.data)
+    return _process_of(_noted(folder, _PID), folder.data)
+
+
+def port_of(folder: ServerFolder) -> int:
+    """The port the running server was started with, by its own word; 0 where it has not said."""
+    return _noted(folder, _PORT)
 
 
 def left_behind(folder: ServerFolder) -> list[psutil.Process]:
-    """Processes that still work in the data folder: a killed server's own, which end by themselves."""
-    return [process for process in psutil.process_iter() if _process_of(process.pid, folder.data)]
+    """What works in the data folder; without a server it is what a killed one left, or a start that a killed run began."""
+    return [process for process in psutil.process_iter() if _process_of(process.pid, folder.data) or _starts(process, folder.data)]
 
 
 def pid_file_is_misleading(folder: ServerFolder) -> bool:
-    """Whether the pid file names a living process that has nothing to do with this folder.
+    """Whether Postgres would refuse to start for a pid file of a server that is not there.
 
-    After a reboot the number may belong to anyone, and Postgres, which sees only that it is alive, would refuse
-    to start. A dead process' file is Postgres' own to clear.
+    It sees only that a process of that number lives, which after a reboot may be anyone's, and gives up on a file
+    that a power cut left empty. A dead process' file is its own to clear.
     """
-    try:
-        pid = int(folder.pid_file.read_text().split("\n")[0])
-    except (OSError, ValueError):
+    if not folder.pid_file.exists() or left_behind(folder):
         return False
-    return psutil.pid_exists(pid) and _process_of(pid, folder.data) is None and not left_behind(folder)
+    pid = abs(_noted(folder, _PID))
+    return pid == 0 or _lives(pid)
 
 
 def free_port() -> int:
@@ -84,20 +88,48 @@ def holder_of(port: int) -> str:
     return "another process"
 
 
+def _noted(folder: ServerFolder, line: int) -> int:
+    """A number in the pid file; 0 where there is none. A single-user session notes its pid below zero."""
+    try:
+        return int(folder.pid_file.read_text().splitlines()[line])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def _process_of(pid: int, data: Path) -> psutil.Process | None:
+    if pid <= 0:
+        return None
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE or Path(process.cwd()) != data.resolve():
+        if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE or Path(process.cwd()) != data.resolve():
             return None
     except (psutil.Error, OSError):
         return None
     return process
 
 
+def _starts(process: psutil.Process, data: Path) -> bool:
+    """Whether it is pg_ctl, or a server not yet in its folder; a postmaster's own pid file comes a moment later."""
+    try:
+        arguments = process.cmdline()
+    except psutil.Error:
+        return False
+    return any(option in ("-D", "--pgdata") and value == str(data) for option, value in pairwise(arguments))
+
+
+def _lives(pid: int) -> bool:
+    """What Postgres asks; unlike `psutil.pid_exists` it is true of a thread's number as well."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
 def _answers(port: int) -> bool:
     """Ask for TLS, which Postgres answers with one letter before any log-in (message SSLRequest)."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=2) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=_LOOK_SECONDS) as connection:
             connection.sendall(_SSL_REQUEST)
             return connection.recv(1) in (b"S", b"N")
     except OSError:

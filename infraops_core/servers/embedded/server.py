@@ -5,27 +5,29 @@ Nothing here deletes a data folder but `remove`, which only an explicit destroy 
 
 import shutil
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+
+import psutil
 
 from infraops_core.access import Access
 from infraops_core.database_url import build
 from infraops_core.errors import UserError
 from infraops_core.servers.embedded import account as accounts
-from infraops_core.servers.embedded import cluster, process
+from infraops_core.servers.embedded import answer, cluster, disk, process, start
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
-from infraops_core.servers.embedded.claim import alone, check_data, check_owner, claim, make_base
+from infraops_core.servers.embedded.claim import alone, check_data, check_owner, check_way, claim, hold
 from infraops_core.servers.embedded.folder import Content, Marker, ServerFolder
 from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.embedded.programs import reachable
 from infraops_core.tls import Tls
 
 ADMIN = "infraops_admin"
-_START_SECONDS = 300  # crash recovery reads the log since the last checkpoint
-_ANSWER_SECONDS = 30
+_TRIES = 3
 _STOP_SECONDS = 60
+_ORPHAN_SECONDS = 30
 _PORT_TRIES = 5
 
 
@@ -58,16 +60,27 @@ def ensure(wanted: Wanted) -> Running:
     """
     account = accounts.for_server()
     folder = wanted.folder
-    make_base(folder)
     with alone(folder) as lock:
-        marker = claim(folder, wanted.project, wanted.stack, wanted.port)
+        claim(folder, wanted.project, wanted.stack, wanted.port)
+        check_way(folder, account)
         check_data(folder, wanted.binaries.major, account)
-        programs = _reachable(wanted.binaries, folder, account)
-        if folder.content() is Content.NOTHING:
+        is_new = folder.content() is Content.NOTHING
+        if is_new:
+            disk.check_space(folder.base)
+        programs = reachable(wanted.binaries, folder, account)
+        if is_new:
             print(f"Initialising  Postgres {programs.version} in {folder.data}, run by {account.name}")
             cluster.initialise(folder, programs, account, admin=ADMIN, password=wanted.admin_password, lock=lock)
-        port = _up(wanted, marker, programs, account)
-        return _first_answer(wanted, port)
+        for _ in range(_TRIES):
+            port = _up(wanted, programs, account)
+            told = answer.first(folder, _as_admin(wanted, port))
+            if told is not None:
+                return Running(port, *told)
+    raise UserError(
+        f"the server ended before it answered: {start.last_line(folder)}",
+        where=str(folder.log),
+        next="mend what it says, then run it again",
+    )
 
 
 def stop(folder: ServerFolder) -> None:
@@ -76,10 +89,12 @@ def stop(folder: ServerFolder) -> None:
     The signals are Postgres' own: PostgreSQL documentation, "Shutting Down the Server".
     """
     for number in (signal.SIGINT, signal.SIGQUIT):
-        server = process.postmaster(folder)
+        server = _settled(folder)
         if server is None:
             return
-        server.send_signal(number)
+        with suppress(psutil.NoSuchProcess):
+            server.send_signal(number)
+            server.send_signal(signal.SIGCONT)  # one that was halted obeys only once it goes on
         deadline = time.monotonic() + _STOP_SECONDS
         while process.postmaster(folder) is not None and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -94,58 +109,53 @@ def stop(folder: ServerFolder) -> None:
 def remove(folder: ServerFolder, project: str, stack: str) -> None:
     """Stop the server and delete its folder, data and all; says what it removes before it does.
 
-    :raises UserError: when the folder says it belongs to another stack.
+    :raises UserError: when the folder says it belongs to another stack, or nobody has said whose its data is.
     """
-    if not folder.base.exists():
-        return
-    check_owner(folder, project, stack)
-    with alone(folder):
-        if process.postmaster(folder) is not None:
-            print(f"Stopping  Postgres in {folder.data}")
-            stop(folder)
-        print(f"Removing  {folder.base}, the data of stack {stack}")
-        shutil.rmtree(folder.base)
+    with disk.refusals_told(folder.base):
+        lock = hold(folder)
+        if lock is None:
+            return
+        with lock:
+            check_owner(folder, project, stack)
+            if _settled(folder) is not None:
+                print(f"Stopping  Postgres in {folder.data}")
+                stop(folder)
+            print(f"Removing  {folder.base}, the data of stack {stack}")
+            for inside in folder.base.iterdir():
+                if inside.is_dir() and not inside.is_symlink():
+                    shutil.rmtree(inside)
+            shutil.rmtree(folder.base)  # the marker goes last, or a removal cut short could not be taken up again
     for parent in folder.base.parents[:2]:
         with suppress(OSError):
             parent.rmdir()  # the folders around it go when they are empty
 
 
-def _reachable(binaries: Binaries, folder: ServerFolder, account: Account) -> Binaries:
-    """The programs, or a copy of them where the account cannot reach the originals."""
-    if account.can_enter(binaries.folder):
-        return binaries
-    copy = folder.programs(binaries)
-    if not copy.exists():
-        print(f"Copying  Postgres {binaries.version} to {copy}, where {account.name} can run it")
-        unfinished = copy.with_name(copy.name + ".new")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(binaries.installation, unfinished, symlinks=True)
-        unfinished.rename(copy)
-    return Binaries(copy / binaries.folder.name, binaries.version)
-
-
-def _up(wanted: Wanted, marker: Marker, programs: Binaries, account: Account) -> int:
+def _up(wanted: Wanted, programs: Binaries, account: Account) -> int:
     """Have the server run on its port, and return that port."""
     folder = wanted.folder
+    marker = claim(folder, wanted.project, wanted.stack, wanted.port)
     port = wanted.port or marker.port
-    if process.postmaster(folder) is not None:
-        if port == marker.port:
+    if _settled(folder) is not None:
+        now = process.port_of(folder)
+        if now == port:
             return port
-        print(f"Stopping  Postgres on port {marker.port}, to move it to {port}")
+        print(f"Stopping  Postgres on port {now}, to move it to {port}")
         stop(folder)
     if process.pid_file_is_misleading(folder):
-        print(f"Clearing  {folder.pid_file}: the process it names has nothing to do with this server")
+        print(f"Clearing  {folder.pid_file}: the server it speaks of is not there")
         folder.pid_file.unlink()
-    _await_the_end_of_what_a_killed_server_left(folder)
     # Until it has run once nobody can know the port, and losing a race for it is no reason to fail.
-    tries = _PORT_TRIES if wanted.port is None and not folder.log.exists() else 1
+    tries = _PORT_TRIES if wanted.port is None and not folder.log.parent.exists() else 1
     for left in reversed(range(tries)):
         if process.is_free(port):
-            folder.mark(Marker(wanted.project, wanted.stack, port))
-            if _start(folder, programs, account, port):
+            asked = Marker(wanted.project, wanted.stack, port)
+            if folder.marker() != asked:
+                folder.mark(asked)
+            trouble = start.start(folder, programs, account, port)
+            if trouble is None:
                 return port
-            if process.is_free(port):
-                raise _did_not_start(folder)
+            if process.postmaster(folder) is not None or process.is_free(port):
+                raise trouble
         if left:
             port = process.free_port()
     raise UserError(
@@ -155,62 +165,24 @@ def _up(wanted: Wanted, marker: Marker, programs: Binaries, account: Account) ->
     )
 
 
-def _start(folder: ServerFolder, programs: Binaries, account: Account, port: int) -> bool:
-    folder.log.parent.mkdir(mode=0o700, exist_ok=True)
-    account.take(folder.log.parent)
-    print(f"Starting  Postgres {programs.version} on {LOOPBACK}:{port}")
-    command = [programs["pg_ctl"], "start", "--pgdata", str(folder.data), "--log", str(folder.log), "--wait",
-               "--timeout", str(_START_SECONDS), "--options", f"-c port={port}"]  # fmt: skip
-    nothing = subprocess.DEVNULL  # the server inherits these, and would hold a pipe open for ever
-    return account.run(command, seconds=_START_SECONDS + 20, stdin=nothing, stdout=nothing, stderr=nothing).returncode == 0
+def _settled(folder: ServerFolder) -> psutil.Process | None:
+    """The server if it runs, and nothing else in its folder if it does not.
 
-
-def _await_the_end_of_what_a_killed_server_left(folder: ServerFolder) -> None:
-    """A killed server's other processes notice and end within seconds; Postgres refuses to start beside them."""
-    deadline = time.monotonic() + _ANSWER_SECONDS
-    while left := process.left_behind(folder):
+    A killed server's other processes notice and end within seconds; Postgres refuses to start beside them. A start
+    that a killed run began goes on without it, and becomes a server.
+    """
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    while (server := process.postmaster(folder)) is None and (left := process.left_behind(folder)):
         if time.monotonic() > deadline:
+            pids = " ".join(str(process.pid) for process in left)
             raise UserError(
-                f"processes of a killed server still work in its data folder: {', '.join(str(p.pid) for p in left)}",
+                f"the server is gone, and processes of it still work in its data folder: {pids}",
                 where=str(folder.data),
-                next="end them (kill PID), then run it again",
+                next=f"kill -9 {pids}; then run it again",
             )
         time.sleep(0.1)
+    return server
 
 
-def _did_not_start(folder: ServerFolder) -> UserError:
-    lines = folder.log.read_text(errors="replace").splitlines() if folder.log.exists() else []
-    telling = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "could not", "No space"))]
-    reason = (telling or lines or ["it wrote no log"])[-1]
-    return UserError(f"the server did not start: {reason}", where=str(folder.log), next="mend what it says, then run it again")
-
-
-def _first_answer(wanted: Wanted, port: int) -> Running:
-    """Log in as admin over TCP and ask; this is what being ready means."""
-    import psycopg
-
-    access = Access(build(ADMIN, wanted.admin_password, host=LOOPBACK, port=port, database="postgres", sslmode=Tls.DISABLE), Tls.DISABLE)
-    deadline = time.monotonic() + _ANSWER_SECONDS
-    while True:
-        try:
-            with access.connect(seconds=10) as connection:
-                row = connection.execute(
-                    "select current_setting('server_version'), system_identifier::text from pg_control_system()"
-                ).fetchone()
-            assert row is not None
-            return Running(port, row[0].split()[0], row[1])
-        except psycopg.OperationalError as error:
-            if "password authentication failed" in str(error):
-                raise UserError(
-                    f"the server in this folder does not know this stack's password of {ADMIN}: "
-                    "it was made under another state or another passphrase",
-                    where=str(wanted.folder.base),
-                    next="restore that state, or move the folder away to begin with an empty database",
-                ) from None
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"the server runs but gives no answer: {error}",
-                    where=f"{LOOPBACK}:{port}",
-                    next=f"read {wanted.folder.log}; if the process is stopped, kill -CONT it or kill it; then run it again",
-                ) from None
-            time.sleep(0.2)
+def _as_admin(wanted: Wanted, port: int) -> Access:
+    return Access(build(ADMIN, wanted.admin_password, host=LOOPBACK, port=port, database="postgres", sslmode=Tls.DISABLE), Tls.DISABLE)
