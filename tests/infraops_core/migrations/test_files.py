@@ -1,0 +1,147 @@
+"""Which files are migrations, and what is said of those that are not."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infraops_core import checkout
+from infraops_core.errors import UserError
+from infraops_core.migrations import files
+
+GOOD = "-- migrate:up\ncreate table t ();\n-- migrate:down\ndrop table t;\n"
+
+
+def write(folder: Path, **texts: str | bytes) -> Path:
+    for name, text in texts.items():
+        (folder / f"{name}.sql").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "up", "first_line"),
+    [
+        (GOOD, "create table t ();", 1),
+        ("-- migrate:up\n-- migrate:down\n", "", 1),
+        ("-- migrate:up\nselect 1;\n\n-- migrate:down", "select 1;", 1),
+        ("--migrate:up\nselect 1;\n--  migrate:down\n", "select 1;", 1),
+        ("-- migrate:up   \nselect 1;\n-- migrate:down\t\n", "select 1;", 1),
+        ("\n-- why\n   -- and how\n\n-- migrate:up\nselect 1;\n-- migrate:down\n", "select 1;", 5),
+        ("-- migrate:up\r\nselect 1,\r\n  2;\r\n-- migrate:down\r\n", "select 1,\n  2;", 1),
+        ("-- migrate:up\nselect 'é', '-- migrate:down';\n-- migrate:down\n", "select 'é', '-- migrate:down';", 1),
+        ("-- migrate:up\n  -- migrate:down is for later\nselect 1;\n-- migrate:down\n", "-- migrate:down is for later\nselect 1;", 1),
+    ],
+)
+def test_understood(tmp_path: Path, text: str, up: str, first_line: int) -> None:
+    [migration] = files.read(write(tmp_path, **{"20261122000000_a": text}))
+    assert migration.version == "20261122000000"
+    assert migration.up.strip() == up
+    assert migration.first_line == first_line
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what", "where"),
+    [
+        ("audit_events", GOOD, "named VERSION_name.sql", "audit_events.sql"),
+        ("1", GOOD, "named VERSION_name.sql", "1.sql"),
+        ("1_", GOOD, "named VERSION_name.sql", "1_.sql"),
+        ("1_Audit-Events", GOOD, "named VERSION_name.sql", "1_Audit-Events.sql"),
+        ("v1_a", GOOD, "named VERSION_name.sql", "v1_a.sql"),
+        ("\u0661_a", GOOD, "named VERSION_name.sql", "\u0661_a.sql"),
+        ("1_a", "", "one -- migrate:up block", "1_a.sql"),
+        ("1_a", "create table t ();\n", "one -- migrate:up block", "1_a.sql"),
+        ("1_a", "-- migrate:up\nselect 1;\n", "after it one -- migrate:down", "1_a.sql"),
+        ("1_a", "-- migrate:down\n-- migrate:up\n", "one -- migrate:up block", "1_a.sql"),
+        ("1_a", "-- migrate:up\n-- migrate:up\n-- migrate:down\n", "one -- migrate:up block", "1_a.sql"),
+        ("1_a", GOOD + GOOD, "one -- migrate:up block", "1_a.sql"),
+        ("1_a", " -- migrate:up\n-- migrate:down\n", "one -- migrate:up block", "1_a.sql"),
+        ("1_a", "-- Migrate:Up\n-- migrate:down\n", "one -- migrate:up block", "1_a.sql"),
+        ("1_a", "-- migrate:upward\n-- migrate:down\n", "one -- migrate:up block", "1_a.sql"),
+        ("1_a", "\n-- why\nselect 1;\n" + GOOD, "only -- comments may stand before -- migrate:up", "1_a.sql:3"),
+        ("1_a", "/* why */\n" + GOOD, "only -- comments may stand before -- migrate:up", "1_a.sql:1"),
+        ("1_a", "-- why\n-- migrate:up transaction:false\n-- migrate:down\n", "the option transaction:false is not known", "1_a.sql:2"),
+        ("1_a", "-- migrate:up\n\n-- migrate:down transaction:false\n", "the option transaction:false is not known", "1_a.sql:3"),
+        ("1_a", "\ufeff" + GOOD, "a byte order mark", "1_a.sql:1"),
+        ("1_a", "-- migrate:up\nselect '\x00';\n-- migrate:down\n", "a NUL character", "1_a.sql:2"),
+        ("1_a", "-- migrate:up\nselect 'ä';\n-- migrate:down\n".encode("latin-1"), "is UTF-8", "1_a.sql:2"),
+        ("1_a", GOOD.encode("utf-16"), "is UTF-8", "1_a.sql:1"),
+    ],
+)
+def test_refused_and_where(tmp_path: Path, name: str, text: str | bytes, what: str, where: str) -> None:
+    with pytest.raises(UserError) as refused:
+        files.read(write(tmp_path, **{name: text}))
+    assert what in refused.value.what
+    assert refused.value.where == where
+    assert refused.value.next
+
+
+def test_a_version_used_twice_is_refused_with_both_names(tmp_path: Path) -> None:
+    folder = write(tmp_path, **{"1_b": GOOD, "10_c": GOOD, "1_a": GOOD})
+    with pytest.raises(UserError, match="two migrations have version 1") as refused:
+        files.read(folder)
+    assert refused.value.where == "1_a.sql, 1_b.sql"
+
+
+@pytest.mark.parametrize("name", ["empty", "missing"])
+def test_a_folder_without_migrations_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "README.md").write_text("no migration")
+    with pytest.raises(UserError, match="there are no migrations") as refused:
+        files.read(tmp_path / name)
+    assert refused.value.where == str(tmp_path / name)
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "1_a.sql").mkdir()
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        files.read(tmp_path)
+
+
+def test_in_the_order_of_their_names(tmp_path: Path) -> None:
+    folder = write(tmp_path, **{"20270101000000_c": GOOD, "20261122000000_z": GOOD, "20261123000000_a": GOOD})
+    assert [migration.path.name[:8] for migration in files.read(folder)] == ["20261122", "20261123", "20270101"]
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        (GOOD.replace("\n", "\r\n"), True),
+        (GOOD.replace("\n", "   \n"), True),
+        (GOOD.replace("-- migrate:up\n", "-- why\n-- migrate:up\n\n\n"), True),
+        (GOOD.replace("drop table t", "drop table if exists t"), True),
+        (GOOD.replace("create table t", "create  table t"), False),
+        (GOOD.replace("create table t ()", "create table t (\n)"), False),
+        (GOOD.replace("create table t", "create table T"), False),
+    ],
+)
+def test_a_checksum_is_of_the_sql_and_not_of_line_ends(tmp_path: Path, text: str, same: bool) -> None:
+    [one, other] = files.read(write(tmp_path, **{"1_a": GOOD, "2_a": text}))
+    assert (one.checksum == other.checksum) is same
+
+
+def test_the_checksum_of_all_changes_with_each_and_with_their_order(tmp_path: Path) -> None:
+    other = GOOD.replace("()", "(a int)")
+    seen = set()
+    folders = [{"1_a": GOOD}, {"2_a": GOOD}, {"1_a": other}, {"1_a": GOOD, "2_a": other}, {"1_a": other, "2_a": GOOD}]
+    for number, texts in enumerate(folders):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        seen.add(files.checksum(files.read(write(folder, **texts))))
+    assert len(seen) == 5
+
+
+@given(st.text())
+def test_any_text_is_a_migration_or_refused_in_words(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "1_a.sql").write_text(f"-- migrate:up\n{text}\n-- migrate:down\n", encoding="utf-8", errors="surrogatepass")
+    try:
+        [migration] = files.read(folder)
+    except UserError as refused:
+        assert refused.where.startswith("1_a.sql")  # noqa: PT017
+    else:
+        assert migration.first_line == 1
+
+
+def test_ours_are_migrations() -> None:
+    assert files.read(checkout.AUDIT_SCHEMA / "migrations")[0].version == "20261122000000"

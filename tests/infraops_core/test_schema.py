@@ -1,0 +1,150 @@
+"""The audit schema on a real server, in each of the modes."""
+
+import dataclasses
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from infraops_core import checkout, passwords, roles, schema
+from infraops_core.access import Access
+from infraops_core.errors import UserError
+from tests.fix_postgres import AuditDatabase, TestServer
+
+ISSUE_QUERY = "select recorded_at, incident_id, event_type, summary from infraops_audit.audit_events order by recorded_at desc limit 5"
+INSERT = """
+insert into infraops_audit.audit_events (event_id, incident_id, event_type, actor, action, outcome, summary, occurred_at)
+values (%s, %s, 'alert', 'tester', 'insert', 'success', %s, now())
+"""
+
+
+@pytest.fixture
+def audit(postgres: TestServer) -> Iterator[AuditDatabase]:
+    """The database of the three roles, with no schema yet."""
+    settings = roles.RoleSettings({role: passwords.generate() for role in (roles.OWNER, roles.APP, roles.READONLY)}, "default", 5)
+    drop = f"drop database if exists {roles.DATABASE} with (force)".encode()
+    with postgres.access().connect(seconds=60) as connection:
+        connection.execute(drop)
+    roles.create(postgres.access(), settings)
+    yield AuditDatabase(postgres, settings)
+    with postgres.access().connect(seconds=60) as connection:
+        connection.execute(drop)
+
+
+def query(access: Access, statement: str) -> list[tuple[object, ...]]:
+    with access.connect(seconds=30) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def is_there(audit: AuditDatabase) -> bool:
+    return query(audit.access(roles.OWNER), "select to_regclass('infraops_audit.audit_events') is not null") == [(True,)]
+
+
+def test_apply_makes_it_once(audit: AuditDatabase, capsys: pytest.CaptureFixture[str]) -> None:
+    owner = audit.access(roles.OWNER)
+    assert schema.bring(owner, "apply") == schema.wanted()
+    assert is_there(audit)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Applying  20261122000000_audit_events.sql"
+    assert said[1].startswith("Applied   20261122000000_audit_events.sql in ")
+    assert schema.bring(owner, "apply") == schema.wanted()
+    assert capsys.readouterr().out == ""
+
+
+def test_verify_refuses_what_is_missing_and_makes_nothing(audit: AuditDatabase) -> None:
+    owner = audit.access(roles.OWNER)
+    with pytest.raises(UserError, match=r"lacks 1 migration: 20261122000000_audit_events\.sql") as refused:
+        schema.bring(owner, "verify")
+    assert refused.value.where == f"{owner.endpoint}, infraops:schema is verify"
+    assert not is_there(audit)
+    schema.bring(owner, "apply")
+    assert schema.bring(owner, "verify") == schema.wanted()
+
+
+def test_off_does_not_look(audit: AuditDatabase) -> None:
+    nobody = dataclasses.replace(audit.access(roles.OWNER), url=dataclasses.replace(audit.access(roles.OWNER).url, port=1))
+    assert schema.bring(nobody, "off") == schema.SchemaState("", "")
+    assert not is_there(audit)
+
+
+def test_a_mode_that_does_not_exist_is_a_bug(audit: AuditDatabase) -> None:
+    with pytest.raises(ValueError, match="aply"):
+        schema.bring(audit.access(roles.OWNER), "aply")
+    assert not is_there(audit)
+
+
+@pytest.mark.parametrize("mode", ["apply", "verify"])
+def test_a_server_that_is_not_there_is_told_so(audit: AuditDatabase, mode: str) -> None:
+    nobody = dataclasses.replace(audit.access(roles.OWNER), url=dataclasses.replace(audit.access(roles.OWNER).url, port=1))
+    with pytest.raises(UserError, match="Connection refused") as refused:
+        schema.bring(nobody, mode)
+    assert audit.settings.passwords[roles.OWNER] not in str(refused.value)
+
+
+@pytest.mark.parametrize("missing", [True, False], ids=["no folder", "no files"])
+def test_a_checkout_without_migrations_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: bool) -> None:
+    if not missing:
+        (tmp_path / "migrations").mkdir()
+    monkeypatch.setattr(checkout, "AUDIT_SCHEMA", tmp_path)
+    with pytest.raises(UserError, match="there are no migrations"):
+        schema.wanted()
+
+
+def test_the_columns_are_those_of_the_contract(audit: AuditDatabase) -> None:
+    schema.bring(audit.access(roles.OWNER), "apply")
+    found = query(
+        audit.access(roles.OWNER),
+        "select column_name || ' ' || data_type || case is_nullable when 'NO' then ' not null' else '' end from information_schema.columns"
+        " where table_schema = 'infraops_audit' and table_name = 'audit_events' order by ordinal_position",
+    )
+    assert [row[0] for row in found] == [
+        "tenant_id text not null",
+        "event_id uuid not null",
+        "incident_id text",
+        "event_type text not null",
+        "actor text not null",
+        "action text not null",
+        "resource text",
+        "outcome text not null",
+        "request_id text",
+        "summary text not null",
+        "payload jsonb not null",
+        "schema_version integer not null",
+        "occurred_at timestamp with time zone not null",
+        "recorded_at timestamp with time zone not null",
+    ]
+
+
+def test_the_newest_events_are_read_by_app_and_readonly(audit: AuditDatabase) -> None:
+    schema.bring(audit.access(roles.OWNER), "apply")
+    with audit.access(roles.APP).connect(seconds=30) as connection:
+        for number in range(7):
+            connection.execute(INSERT, [uuid.uuid4(), f"inc-{number}", f"event {number}"])
+    for role in (roles.APP, roles.READONLY):
+        rows = query(audit.access(role), ISSUE_QUERY)
+        assert [row[1:] for row in rows] == [(f"inc-{number}", "alert", f"event {number}") for number in (6, 5, 4, 3, 2)]
+    assert query(audit.access(roles.APP), "select distinct tenant_id from infraops_audit.audit_events") == [("default",)]
+
+
+def test_an_event_needs_a_tenant_and_comes_once_a_tenant(audit: AuditDatabase) -> None:
+    schema.bring(audit.access(roles.OWNER), "apply")
+    event_id = uuid.uuid4()
+    with audit.access(roles.APP).connect(seconds=30) as connection:
+        connection.execute(INSERT, [event_id, None, "first"])
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(INSERT, [event_id, None, "again"])
+        connection.execute("set infraops.tenant = 'another'")
+        connection.execute(INSERT, [event_id, None, "of another tenant"])
+    with audit.access(roles.OWNER).connect(seconds=30) as connection, pytest.raises(psycopg.errors.NotNullViolation):
+        connection.execute(INSERT, [event_id, None, "of no tenant"])
+
+
+@pytest.mark.parametrize(
+    "statement", ["insert into {} (event_id) values (gen_random_uuid())", "update {} set summary = ''", "delete from {}"]
+)
+def test_readonly_reads_only(audit: AuditDatabase, statement: str) -> None:
+    schema.bring(audit.access(roles.OWNER), "apply")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        query(audit.access(roles.READONLY), statement.format("infraops_audit.audit_events"))
