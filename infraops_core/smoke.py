@@ -13,11 +13,15 @@ from infraops_core.errors import UserError
 from infraops_core.tls import Tls
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, Error
 
 RETRY_SECONDS = 120.0
 ATTEMPT_SECONDS = 15.0
+_FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
+_PASSING_STATES = ("08", "53", "57")  # connection exception, insufficient resources, operator intervention
+_REFUSALS = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry", "not permitted to log in",
+             "permission denied", "does not support SSL", "certificate")  # fmt: skip
 
 _INSERT = """
 insert into infraops_audit.audit_events
@@ -25,7 +29,7 @@ insert into infraops_audit.audit_events
 values (%(event_id)s, 'smoke_test', 'infraops', 'insert', 'infraops_audit.audit_events', 'success',
         'the app wrote this row to prove that it can', %(payload)s, clock_timestamp())
 """
-_READ_BACK = "select count(*), min(payload::text) from infraops_audit.audit_events where event_id = %(event_id)s"
+_READ_BACK = "select count(*) from infraops_audit.audit_events where event_id = %(event_id)s and payload = %(payload)s::jsonb"
 
 # What the app must not be able to do, and the statement that tries it. Each is rolled back should it succeed.
 _FORBIDDEN: dict[str, LiteralString] = {
@@ -38,6 +42,13 @@ _FORBIDDEN: dict[str, LiteralString] = {
     "CREATE SCHEMA": "create schema infraops_smoke_test",
     "CREATE TABLE in public": "create table public.infraops_smoke_test ()",
 }
+
+# What no attempt of ours would hit on: a column that may be updated, a trigger, a foreign key that keeps or deletes rows.
+_TOO_MUCH = """
+select string_agg(privilege, ', ') from unnest(array['UPDATE', 'REFERENCES', 'TRIGGER']) as privilege
+where has_table_privilege('infraops_audit.audit_events', privilege)
+    or privilege <> 'TRIGGER' and has_any_column_privilege('infraops_audit.audit_events', privilege)
+"""
 
 
 @dataclass(frozen=True)
@@ -69,27 +80,35 @@ def run(access: Access, details: Mapping[str, Any], *, retry_seconds: float = RE
 
     event_id = str(uuid.uuid4())
     deadline = time.monotonic() + retry_seconds
-    pause = 0.25
+    pause = _FIRST_PAUSE
     while True:
         try:
             with access.connect(seconds=min(ATTEMPT_SECONDS, max(1.0, deadline - time.monotonic()))) as connection:
                 return _prove(connection, access, event_id, details)
-        except psycopg.OperationalError as error:
-            reason = str(error).strip()
-            if (error.sqlstate and not error.sqlstate.startswith(("08", "53", "57"))) or _is_a_refusal(reason):
-                raise _failed(access, f"the database refused the app: {reason}") from None
+        except psycopg.Error as error:
+            said = error.diag.message_primary or " ".join(str(error).split())
+            if not _may_pass(error):
+                raise _failed(access, f"the database refused the app: {said}") from None
             if time.monotonic() + pause > deadline:
-                raise _failed(access, f"the database could not be reached for {retry_seconds:g} s: {reason}") from None
-            print(f"Waiting  {pause:g} s for {access.endpoint}: {reason.splitlines()[0]}")
+                remedy = "see that the server runs and lets this machine in"
+                raise _failed(access, f"the database could not be reached for {retry_seconds:g} s: {said}", remedy) from None
+            print(f"Waiting   {pause:g} s for {access.endpoint}: {said}")
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        except psycopg.Error as error:
-            raise _failed(access, f"the database refused the app: {error.diag.message_primary or error}") from None
 
 
-def _is_a_refusal(reason: str) -> bool:
-    """Failures of a connection that waiting can't mend; libpq gives no code for them, only the server's text."""
-    return any(text in reason for text in ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted to log in"))
+def _may_pass(error: "Error") -> bool:
+    """Whether waiting may mend it: no connection, or a server that is starting, stopping or full.
+
+    For a connection that was never made libpq has no code, only a text.
+    """
+    import psycopg
+
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    if error.sqlstate:
+        return error.sqlstate.startswith(_PASSING_STATES)
+    return not any(text in str(error) for text in _REFUSALS)
 
 
 def _prove(connection: "Connection", access: Access, event_id: str, details: Mapping[str, Any]) -> SmokeResult:
@@ -97,12 +116,15 @@ def _prove(connection: "Connection", access: Access, event_id: str, details: Map
     payload = json.dumps(dict(details))
     insert_ms = _insert(connection, event_id, payload)
     started = time.perf_counter()
-    row = connection.execute(_READ_BACK + " and payload = %(payload)s::jsonb", {"event_id": event_id, "payload": payload}).fetchone()
+    row = connection.execute(_READ_BACK, {"event_id": event_id, "payload": payload}).fetchone()
     read_ms = (time.perf_counter() - started) * 1000
     if row is None or row[0] != 1:
         raise _failed(access, f"one row was written and {row[0] if row else 'none'} came back equal")
     for what, statement in _FORBIDDEN.items():
         _check_refused(connection, access, what, statement, event_id)
+    too_much = connection.execute(_TOO_MUCH).fetchone()
+    if too_much != (None,):
+        raise _failed(access, f"the app has {too_much and too_much[0]} on a part of the audit events, and it must not")
     return SmokeResult(event_id, insert_ms, read_ms, tls)
 
 
@@ -134,9 +156,5 @@ def _check_refused(connection: "Connection", access: Access, what: str, statemen
     raise _failed(access, f"the app was allowed to {what}, and it must not be")
 
 
-def _failed(access: Access, what: str) -> UserError:
-    return UserError(
-        f"smoke test failed: {what}",
-        where=f"{access.endpoint} as {access.url.user}",
-        next="mend that, then run it again: pulumi up",
-    )
+def _failed(access: Access, what: str, remedy: str = "mend that") -> UserError:
+    return UserError(f"smoke test failed: {what}", where=f"{access.endpoint} as {access.url.user}", next=f"{remedy}, then: pulumi up")
