@@ -17,7 +17,6 @@ from infraops_core.errors import UserError
 from infraops_core.reading import Reader
 
 NAMESPACE = "infraops:"
-DEFAULT_POSTGRES = 17
 
 
 class Target(StrEnum):
@@ -50,7 +49,7 @@ class Settings:
     target: Target
     environment: Environment
     schema: SchemaMode
-    postgres_version: int
+    postgres_version: int | None
     protect: bool
     tenant: str
     connection_limit: int
@@ -82,7 +81,7 @@ _EVERY_STACK = (
     Setting("target", "target", reading.choice(Target), required=True),
     Setting("environment", "environment", reading.choice(Environment), Environment.DEV),
     Setting("schema", "schema", reading.choice(SchemaMode), SchemaMode.APPLY),
-    Setting("postgresVersion", "postgres_version", reading.integer(16, 18), DEFAULT_POSTGRES),
+    Setting("postgresVersion", "postgres_version", reading.integer(16, 18)),
     Setting("protect", "protect", reading.boolean),
     Setting("tenant", "tenant", reading.pattern(_TENANT, "letters, digits, . _ -, at most 63"), "default"),
     Setting("connectionLimit", "connection_limit", reading.integer(1, 10_000), 50),

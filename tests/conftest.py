@@ -12,11 +12,13 @@ pytest_plugins = ["tests.fix_postgres", "tests.fix_project"]
 
 def pytest_report_header() -> list[str]:
     try:
-        postgres = binaries.find(17, None).version
-    except Exception as error:  # noqa: BLE001  # a header must not end a run
+        postgres = binaries.find([17], None).version
+    except Exception as error:  # a header must not end a run
         postgres = f"none ({error})"
     engine = cli.look_at(cli.on_path() or cli.FOLDER / "bin" / "pulumi")
-    docker = subprocess.run(["sh", "-c", "docker version --format '{{.Server.Version}}' 2>/dev/null"], capture_output=True, text=True, check=False)
+    docker = subprocess.run(
+        ["sh", "-c", "docker version --format '{{.Server.Version}}' 2>/dev/null"], capture_output=True, text=True, check=False
+    )
     return [
         f"postgres {postgres}, pulumi {engine.version if engine else 'not set up'}, docker {docker.stdout.strip() or 'no engine'}, "
         f"{psutil.cpu_count()} cores"

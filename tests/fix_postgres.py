@@ -88,7 +88,7 @@ from infraops_core.servers.embedded.folder import ServerFolder
 
 asked = json.loads(sys.stdin.readline())
 folder = ServerFolder(Path(asked.pop("base")))
-programs = binaries.find(17, None)
+programs = binaries.find([17], None)
 running = server.ensure(server.Wanted(folder=folder, binaries=programs, **asked))
 print(json.dumps([running.port, running.version, running.identity]), flush=True)
 if sys.stdin.readline():
@@ -161,7 +161,7 @@ def wanted(open_folder: Path) -> server.Wanted:
         folder=ServerFolder(open_folder / "servers" / "test"),
         project="infraops",
         stack="test",
-        binaries=binaries.find(17, None),
+        binaries=binaries.find([17], None),
         port=None,
         admin_password=passwords.generate(),
     )
@@ -175,7 +175,7 @@ def postgres() -> Iterator[TestServer]:
         folder=ServerFolder(folder / "server"),
         project="infraops",
         stack="test",
-        binaries=binaries.find(17, None),
+        binaries=binaries.find([17], None),
         port=None,
         admin_password=passwords.generate(),
     )
@@ -220,7 +220,7 @@ def audit_database(wanted: server.Wanted) -> AuditDatabase:
 def _made_once() -> Iterator[server.Wanted]:
     """A server that was made, holds one row and is down: making one takes longer than copying it."""
     folder = _new_folder()
-    asked = server.Wanted(ServerFolder(folder / "server"), "infraops", "test", binaries.find(17, None), None, passwords.generate())
+    asked = server.Wanted(ServerFolder(folder / "server"), "infraops", "test", binaries.find([17], None), None, passwords.generate())
     made = TestServer(asked, server.ensure(asked))
     with made.access().connect(seconds=60) as connection:
         connection.execute("create table kept as select 1 as n")

@@ -57,7 +57,7 @@ class _ServerProvider(Shim):
                 folder=ServerFolder(Path(props["base"])),
                 project=props["project"],
                 stack=props["stack"],
-                binaries=binaries.find(int(props["major"]), named),
+                binaries=binaries.find([int(props["major"])], named),
                 port=int(props["wanted_port"]) if props["wanted_port"] else None,
                 admin_password=props["admin_password"],
             )

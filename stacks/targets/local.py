@@ -21,18 +21,21 @@ def provision(settings: LocalSettings) -> Database:
 
     :raises UserError: before anything is made, on a machine without Postgres programs or an account to run them.
     """
-    binaries.find(settings.postgres_version, settings.postgres_bin)
+    place = folder.ServerFolder(folder.place(settings.stack, account.for_server()))
+    made = place.major() if place.content() is folder.Content.COMPLETE else None
+    programs = binaries.find(binaries.versions(settings.postgres_version, made), settings.postgres_bin)
     protected = ResourceOptions(protect=settings.protect)
     password = Passwords("admin-password", ["admin"], opts=protected).of("admin")
-    base = str(folder.place(settings.stack, account.for_server()))
-    data = DataFolder("data", project=get_project(), stack=settings.stack, base=base, opts=protected)  # deleting it deletes the data
+    data = DataFolder(
+        "data", project=get_project(), stack=settings.stack, base=str(place.base), opts=protected
+    )  # deleting it deletes the data
     server = Server(
         "server",
         project=get_project(),
         stack=settings.stack,
         base=data.id,
         bin=str(settings.postgres_bin) if settings.postgres_bin else None,
-        major=settings.postgres_version,
+        major=programs.major,
         wanted_port=settings.port,
         admin_password=password,
     )

