@@ -90,7 +90,12 @@ def kill_run_at(project: Project, moment: str) -> None:
 
 
 def helpers(project: Project) -> list[psutil.Process]:
-    return [p for p in project.processes() if {"language_host.py", "dynamic_provider.py"} & {Path(part).name for part in p.cmdline()}]
+    names = {"language_host.py", "dynamic_provider.py"}
+    found = []
+    for running in project.processes():
+        with suppress(psutil.Error):  # it may end while we look
+            found += [running] if names & {Path(part).name for part in running.cmdline()} else []
+    return found
 
 
 @pytest.mark.parametrize("moment", ["Initialising", "Starting"])
