@@ -38,7 +38,7 @@ def down(stack: Stack = "local", yes: Annotated[bool, typer.Option("--yes", help
     if not yes and not sys.stdin.isatty():
         raise UserError(f"down deletes the database of stack {stack} and asks first, and there is no terminal to ask on",
                         next=f"infraops down {stack} --yes")  # fmt: skip
-    prepared = runs.prepare(stack, progress)
+    prepared = runs.existing(stack, progress)
     if not yes:
         typer.confirm(f"Delete the database of stack {stack} with its data?", abort=True)
     runs.destroy(prepared, progress)
@@ -54,7 +54,7 @@ def env(
     """Print the variables an application needs to use a stack's database, passwords and all."""
     from infraops_cli import env_output, runs
 
-    outputs = runs.outputs(runs.prepare(stack, Progress()))
+    outputs = runs.outputs(runs.existing(stack, Progress()))
     result(env_output.render(env_output.select(outputs, direct=direct, admin=admin), form))
 
 
@@ -67,7 +67,7 @@ def smoke(stack: Stack = "local") -> None:
     from infraops_core.database_url import parse
     from infraops_core.tls import Tls
 
-    outputs = runs.outputs(runs.prepare(stack, Progress()))
+    outputs = runs.outputs(runs.existing(stack, Progress()))
     access = Access(parse(outputs["DATABASE_URL"]), Tls(outputs["DATABASE_SSL_MODE"]))
     proved = smoke_test.run(access, {"stack": stack, "schema_checksum": outputs["schema_checksum"], "rehearsal": ""})
     result(f"{proved.summary()}\nrow       {proved.row_id}")

@@ -1,5 +1,6 @@
 """How a command ends: what a user reads, and the exit code a shell gets (docs/exit-codes.md is the table)."""
 
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from typing import Any
 import typer
 
 from infraops_core.errors import ExitCode, UserError
+
+_SHELL_HAS_PULUMI = shutil.which("pulumi") is not None  # before any run of ours puts one on PATH
 
 
 class Interrupted(Exception):
@@ -26,7 +29,7 @@ def code_of(command: Callable[[], Any]) -> int:
             raise Interrupted
         return code if isinstance(code, int) else ExitCode.DONE
     except UserError as error:
-        return _end(f"error: {error}", ExitCode.USER_ERROR)
+        return _end(f"error: {error}{_way_to_pulumi(error)}", error.code)
     except typer.TyperException as error:
         _show(error)
         return ExitCode.USER_ERROR
@@ -39,6 +42,13 @@ def code_of(command: Callable[[], Any]) -> int:
     except Exception:
         traceback.print_exc()
         return ExitCode.BUG
+
+
+def _way_to_pulumi(error: UserError) -> str:
+    """Where the next command is one of pulumi's, and the user's shell has none, how it gets one."""
+    if "pulumi " not in error.next or _SHELL_HAS_PULUMI:
+        return ""
+    return '\n         (pulumi is there after: eval "$(.venv/bin/infraops engine env)")'
 
 
 def _show(error: typer.TyperException) -> None:

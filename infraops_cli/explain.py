@@ -1,8 +1,10 @@
 """Failures of the engine that a user can mend, told in our words."""
 
+import os
 import re
 from dataclasses import dataclass
 
+from infraops_core.database_url import redact
 from infraops_core.errors import UserError
 
 
@@ -22,7 +24,7 @@ _KNOWN = (
         "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the right one (docs/state.md)",
     ),
     Known(
-        re.compile(r"passphrase must be set|PULUMI_CONFIG_PASSPHRASE"),
+        re.compile(r"passphrase must be set"),
         "the state of stack {stack} is encrypted, and no passphrase is at hand",
         "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE (docs/state.md)",
     ),
@@ -32,7 +34,7 @@ _KNOWN = (
         "let it end; if it cannot, pulumi cancel --yes --stack {stack}",
     ),
     Known(
-        re.compile(r"is protected|because it is protected|protected from deletion"),
+        re.compile(r"marked for protection|it is protected|protected from deletion"),
         "stack {stack} is protected: nothing was deleted",
         "put infraops:protect: false into Pulumi.{stack}.yaml, then: make up STACK={stack}, then again",
     ),
@@ -42,11 +44,26 @@ _KNOWN = (
         "see whether it exists and may be read, or unset PULUMI_BACKEND_URL to keep the state in this checkout",
     ),
     Known(
+        re.compile(r"update canceled|error reading from server: EOF|transport is closing"),
+        "the run was cut off from outside",
+        "run it again: it goes on from there",
+    ),
+    Known(
         re.compile(r"PULUMI_ACCESS_TOKEN|pulumi login|problem logging in"),
-        "the backend named by PULUMI_BACKEND_URL wants a log-in",
+        "the backend named by PULUMI_BACKEND_URL wants a log-in, or is not there",
         "pulumi login, or unset PULUMI_BACKEND_URL to keep the state in this checkout",
     ),
 )
+
+
+def unusable_state(engine_text: str, stack: str) -> UserError:
+    """The failure of a command that only reads or makes the state, with the engine's reason."""
+    reason = next((line.strip() for line in engine_text.splitlines() if "error: " in line), "the engine gave no reason")
+    return UserError(
+        f"the engine cannot work with the state of stack {stack}: {redact(reason.partition('error: ')[2] or reason)}",
+        where=redact(os.environ.get("PULUMI_BACKEND_URL", "")),
+        next="see that PULUMI_BACKEND_URL and the passphrase variables are right, or unset them (docs/state.md)",
+    )
 
 
 def known(engine_text: str, stack: str) -> UserError | None:

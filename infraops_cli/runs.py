@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
+import psutil
 from pulumi import automation
 
 from infraops_cli import explain, extras, locks, stack_copy
@@ -20,7 +22,6 @@ from infraops_cli.progress import Progress, elapsed_since
 from infraops_core import checkout, stack_files
 from infraops_core.database_url import redact
 from infraops_core.errors import UserError
-from infraops_core.settings import Settings
 
 Outputs = dict[str, Any]
 _R = TypeVar("_R")
@@ -30,7 +31,7 @@ _R = TypeVar("_R")
 class Prepared:
     """A stack whose settings are right and whose engine is ready."""
 
-    settings: Settings
+    name: str
     stack: automation.Stack
     config_file: Path
 
@@ -42,15 +43,31 @@ def prepare(name: str, progress: Progress) -> Prepared:
     """
     settings = stack_files.read(checkout.ROOT, name)
     extras.ensure(settings.target, progress.say)
+    return _opened(name, progress)
+
+
+def existing(name: str, progress: Progress) -> Prepared:
+    """A stack that is there already, whatever its file says now: a wrong file keeps nobody from a destroy.
+
+    :raises UserError: for an engine that can't be had, a stack that does not exist or that another run holds.
+    """
+    stack_files.check_name(checkout.ROOT, name)
+    return _opened(name, progress, make=False)
+
+
+def _opened(name: str, progress: Progress, *, make: bool = True) -> Prepared:
     with progress.under_way("Pulumi engine"):
         variables = environment.variables(setup.ready(progress.say))
     os.environ.update(variables)
-    state = checkout.state_folder()
-    if "PULUMI_BACKEND_URL" in variables:
-        for line in locks.clear_dead(state / "backend", name):
+    backend = os.environ["PULUMI_BACKEND_URL"]
+    if backend != environment.own_backend():
+        progress.say(f"Using     the state at {redact(backend)}, as PULUMI_BACKEND_URL says")
+    if backend.startswith("file://"):
+        for line in locks.clear_dead(Path(unquote(backend.removeprefix("file://"))), name):
             progress.say(line)
-    config_file = stack_copy.refresh(checkout.ROOT, state / "stack-files", name)
-    return Prepared(settings, _open(name, config_file.parent), config_file)
+    config_file = stack_copy.refresh(checkout.ROOT, checkout.state_folder() / "stack-files", name)
+    with _told(name):
+        return Prepared(name, _open(name, config_file.parent, make=make), config_file)
 
 
 def up(prepared: Prepared, progress: Progress) -> Outputs:
@@ -78,37 +95,51 @@ def outputs(prepared: Prepared) -> Outputs:
 
     :raises UserError: when it has exported nothing yet.
     """
-    exported = {name: output.value for name, output in prepared.stack.outputs().items()}
+    with _told(prepared.name):
+        exported = {name: output.value for name, output in prepared.stack.outputs().items()}
     if not exported:
-        name = prepared.settings.stack
-        raise UserError(f"stack {name} has no outputs: it is not up", where=f"Pulumi.{name}.yaml", next=f"make up STACK={name}")
+        raise _not_up(prepared.name)
     return exported
 
 
-def _open(name: str, scratch: Path) -> automation.Stack:
+def _not_up(name: str) -> UserError:
+    return UserError(f"stack {name} has no outputs: it is not up", where=f"Pulumi.{name}.yaml", next=f"make up STACK={name}")
+
+
+def _open(name: str, scratch: Path, *, make: bool) -> automation.Stack:
     """The stack, made if the backend has none of that name; what making one writes goes to `scratch`."""
     workspace = automation.LocalWorkspace(work_dir=str(checkout.ROOT))
     try:
         return automation.Stack.select(name, workspace)
     except automation.StackNotFoundError:
-        automation.LocalWorkspace(work_dir=str(scratch), pulumi_command=workspace.pulumi_command).create_stack(name)
-        return automation.Stack.select(name, workspace)
+        if not make:
+            raise _not_up(name) from None
+    automation.LocalWorkspace(work_dir=str(scratch), pulumi_command=workspace.pulumi_command).create_stack(name)
+    return automation.Stack.select(name, workspace)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Tell a failure of the engine outside of a run in our words."""
+    try:
+        yield
     except automation.CommandError as error:
-        raise explain.known(str(error), name) or EngineFailed(redact(str(error))) from None
+        raise explain.known(str(error), name) or explain.unusable_state(str(error), name) from None
 
 
 def _run(verb: str, prepared: Prepared, progress: Progress, run: Callable[[Listener], _R]) -> _R:
     listener = Listener(progress)
     started = time.perf_counter()
-    with _interrupt_noted(progress) as interrupted, progress.under_way(f"{verb} {prepared.settings.stack}"):
+    with _interrupt_noted(progress) as interrupted, progress.under_way(f"{verb} {prepared.name}"):
         try:
             value = run(listener)
-            if listener.resumed:
-                _forget_pending(prepared.stack)
         except automation.CommandError as error:
             if interrupted:
                 raise Interrupted from None
-            raise _explained(listener, error, prepared.settings.stack) from None
+            raise _explained(listener, error, prepared.name) from None
+    if listener.resumed:
+        with _told(prepared.name):
+            _forget_pending(prepared.stack)
     changes = ", ".join(f"{count} {op}" for op, count in sorted(listener.changes.items()))
     progress.say(f"{verb:<8}  {changes or 'nothing to do'} in {elapsed_since(started)}")
     return value
@@ -136,11 +167,18 @@ def _interrupt_noted(progress: Progress) -> Iterator[list[int]]:
         pressed.append(number)
         progress.say("Interrupted: letting the engine end what it has begun; once more stops it at once")
 
-    before = signal.signal(signal.SIGINT, note)
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        """A terminal's Ctrl-C reaches the engine by itself; a SIGTERM is for us alone."""
+        note(number, frame)
+        for child in psutil.Process().children():
+            child.send_signal(signal.SIGINT)
+
+    before = [(number, signal.signal(number, handler)) for number, handler in ((signal.SIGINT, note), (signal.SIGTERM, pass_on))]
     try:
         yield pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _explained(listener: Listener, error: automation.CommandError, stack: str) -> Exception:

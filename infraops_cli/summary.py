@@ -25,6 +25,7 @@ def rows(stack: str, outputs: dict[str, Any]) -> list[tuple[str, str]]:
     if "smoke_row_id" in outputs:
         shown += [
             ("smoke row", outputs["smoke_row_id"]),
+            ("proved at", outputs["smoke_proved_at"]),
             ("insert", f"{float(outputs['smoke_insert_ms']):.1f} ms"),
             ("read back", f"{float(outputs['smoke_read_ms']):.1f} ms"),
         ]

@@ -20,13 +20,15 @@ class UserError(Exception):
     :param what: the condition, in one sentence; never holds a password.
     :param where: file and key, host, or folder it was met at.
     :param next: the command or change that mends it.
+    :param code: what a command that ends with it returns; a check that found something bad says so.
     """
 
-    def __init__(self, what: str, *, where: str = "", next: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", next: str = "", code: ExitCode = ExitCode.USER_ERROR) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.next = next
+        self.code = code
 
     def __str__(self) -> str:
         lines = [self.what]

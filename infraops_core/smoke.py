@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from infraops_core.access import Access
-from infraops_core.errors import UserError
+from infraops_core.errors import ExitCode, UserError
 from infraops_core.tls import Tls
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _LONGEST_PAUSE = 8.0
 _PASSING_STATES = ("08", "53", "57")  # connection exception, insufficient resources, operator intervention
 _REFUSALS = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry", "not permitted to log in",
              "permission denied", "does not support SSL", "certificate")  # fmt: skip
+
+_REMEDY = "see that the role, its password and the schema are as the stack made them (pulumi up --replace with roles' URN makes them anew)"
 
 _INSERT = """
 insert into infraops_audit.audit_events
@@ -88,10 +90,11 @@ def run(access: Access, details: Mapping[str, Any], *, retry_seconds: float = RE
         except psycopg.Error as error:
             said = error.diag.message_primary or " ".join(str(error).split())
             if not _may_pass(error):
-                raise _failed(access, f"the database refused the app: {said}") from None
+                raise _failed(access, f"the database refused the app: {said}", _REMEDY, ExitCode.COULD_NOT_CHECK) from None
             if time.monotonic() + pause > deadline:
                 remedy = "see that the server runs and lets this machine in"
-                raise _failed(access, f"the database could not be reached for {retry_seconds:g} s: {said}", remedy) from None
+                late = f"the database could not be reached for {retry_seconds:g} s: {said}"
+                raise _failed(access, late, remedy, ExitCode.COULD_NOT_CHECK) from None
             print(f"Waiting   {pause:g} s for {access.endpoint}: {said}")
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -156,5 +159,7 @@ def _check_refused(connection: "Connection", access: Access, what: str, statemen
     raise _failed(access, f"the app was allowed to {what}, and it must not be")
 
 
-def _failed(access: Access, what: str, remedy: str = "mend that") -> UserError:
-    return UserError(f"smoke test failed: {what}", where=f"{access.endpoint} as {access.url.user}", next=f"{remedy}, then: pulumi up")
+def _failed(access: Access, what: str, remedy: str = "mend that", code: ExitCode = ExitCode.FOUND_BAD) -> UserError:
+    return UserError(
+        f"smoke test failed: {what}", where=f"{access.endpoint} as {access.url.user}", next=f"{remedy}, then: pulumi up", code=code
+    )

@@ -48,12 +48,17 @@ def known(folder: Path) -> list[str]:
     return sorted(name for name in names if _NAME.fullmatch(name))
 
 
-def _config(folder: Path, stack: str) -> Mapping[str, Any]:
+def check_name(folder: Path, stack: str) -> None:
+    """Refuse what can be no stack's name."""
     if not _NAME.fullmatch(stack):
         raise UserError(
             f"{stack!r} is no name for a stack: letters, digits, _ . and -, at most 100",
             next=f"take one of {', '.join(known(folder)) or 'none yet'}",
         )
+
+
+def _config(folder: Path, stack: str) -> Mapping[str, Any]:
+    check_name(folder, stack)
     path = folder / f"Pulumi.{stack}.yaml"
     try:
         content = _content(path)

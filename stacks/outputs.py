@@ -28,5 +28,6 @@ def export(database: Database, urls: RoleUrls, schema: Schema, smoke: SmokeTest 
     if smoke is not None:
         pulumi.export("tls", smoke.tls)
         pulumi.export("smoke_row_id", smoke.row_id)
+        pulumi.export("smoke_proved_at", smoke.proved_at)
         pulumi.export("smoke_insert_ms", smoke.insert_ms)
         pulumi.export("smoke_read_ms", smoke.read_ms)

@@ -26,6 +26,7 @@ def roles(database: Database, settings: Settings) -> RoleUrls:
         passwords_id=passwords.id,
         tenant=settings.tenant,
         connection_limit=settings.connection_limit,
+        opts=ResourceOptions(protect=settings.protect),
     )
     owner, app, readonly = (database.url(name, passwords.of(name), database=DATABASE) for name in names)
     return RoleUrls(owner, app, readonly, made_by=made)
@@ -39,7 +40,7 @@ def schema(database: Database, urls: RoleUrls, settings: Settings) -> Schema:
         identity=database.identity,
         folder_checksum=audit_schema.wanted().checksum,
         mode=str(settings.schema),
-        opts=ResourceOptions(depends_on=[urls.made_by]),
+        opts=ResourceOptions(depends_on=[urls.made_by], protect=settings.protect),
     )
 
 
@@ -56,5 +57,6 @@ def smoke_test(database: Database, urls: RoleUrls, after: Schema, settings: Sett
         schema_checksum=after.checksum,
         rehearsal=settings.rehearsal,
         stack=settings.stack,
-        opts=ResourceOptions(depends_on=[after]),
+        tenant=settings.tenant,
+        opts=ResourceOptions(depends_on=[after], protect=settings.protect),
     )

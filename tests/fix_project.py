@@ -136,6 +136,17 @@ def _project() -> Iterator[Project]:
     shutil.rmtree(root)
 
 
+@contextmanager
+def rehomed(project: Project) -> Iterator[Project]:
+    """The same copy under another path, for as long as the block lasts."""
+    moved = Project(project.root.with_name(f"{project.root.name}-moved"))
+    project.root.rename(moved.root)
+    try:
+        yield moved
+    finally:
+        moved.root.rename(project.root)
+
+
 def _copy(root: Path) -> None:
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=checkout.ROOT,
                             capture_output=True, text=True, check=True).stdout  # fmt: skip

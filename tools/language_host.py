@@ -70,7 +70,9 @@ class PythonHost(LanguageServer):
         os.chdir(request.pwd)
         request.args.insert(0, self.engine_address)  # where the SDK's server looks for it
         self.program = lambda: _run(entry)
-        return super().Run(request, context)  # type: ignore[no-untyped-call]  # the SDK leaves its server untyped
+        result = super().Run(request, context)  # type: ignore[no-untyped-call]  # the SDK leaves its server untyped
+        # The SDK has shown the error already; `bail` has the engine end without showing it again.
+        return language_pb2.RunResponse(bail=True) if result.error else result
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
         """Run a plugin written in Python and pass on its output and exit status; end it when the engine hangs up."""

@@ -1,5 +1,6 @@
 """A Pulumi CLI on disk: its version, and whether it can run Python programs as it is."""
 
+import itertools
 import os
 import re
 import shutil
@@ -56,6 +57,11 @@ def look_at(path: Path) -> Cli | None:
 
 
 def _on_foreign_path(name: str) -> Path | None:
-    foreign = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry and not Path(entry).is_relative_to(FOLDER)]
-    found = shutil.which(name, path=os.pathsep.join(foreign))
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    found = shutil.which(name, path=os.pathsep.join(entry for entry in entries if entry and not _is_of_a_checkout(Path(entry))))
     return Path(found) if found else None
+
+
+def _is_of_a_checkout(folder: Path) -> bool:
+    """Whether a folder is in an engine that some checkout has made for itself, this one or another."""
+    return folder.is_relative_to(FOLDER) or (checkout.OWN_FOLDER.name, FOLDER.name) in itertools.pairwise(folder.parts)

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from infraops_cli.engine.setup import Engine
 from infraops_core import checkout
@@ -19,16 +20,25 @@ def variables(engine: Engine, environment: Mapping[str, str] = os.environ) -> di
     """
     state = checkout.state_folder(environment)
     made = {"PATH": _path(engine, environment), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    state.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        (state / "backend").mkdir(mode=0o700, parents=True, exist_ok=True)
+        state.chmod(0o755)  # a server's account passes through; what is secret in it is closed by itself
+    except OSError as error:
+        raise UserError(
+            f"the folder for the state cannot be made: {error.strerror}", where=str(state), next="name another with INFRAOPS_STATE"
+        ) from None
     if not environment.get("PULUMI_BACKEND_URL"):
-        backend = state / "backend"
-        backend.mkdir(mode=0o700, exist_ok=True)
-        made["PULUMI_BACKEND_URL"] = f"file://{backend}"
+        made["PULUMI_BACKEND_URL"] = own_backend(environment)
         if not environment.get("PULUMI_HOME"):
             made["PULUMI_HOME"] = str(checkout.OWN_FOLDER / "home")  # a backend of the user's has its log-in in the user's home
     if not any(name in environment for name in _PASSPHRASES):
         made["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase_file(state))
     return made
+
+
+def own_backend(environment: Mapping[str, str] = os.environ) -> str:
+    """The URL of this checkout's own backend."""
+    return f"file://{quote(str(checkout.state_folder(environment) / 'backend'))}"
 
 
 def _path(engine: Engine, environment: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infraops_cli.engine import ways
-from infraops_cli.engine.cli import DYNAMIC_PROVIDER, FOLDER, HELPERS, LANGUAGE_HOST, PINNED, Cli
+from infraops_cli.engine.cli import DYNAMIC_PROVIDER, FOLDER, HELPERS, LANGUAGE_HOST, OLDEST, Cli
 from infraops_core import checkout
 from infraops_core.errors import UserError
 
@@ -31,7 +31,11 @@ def ready(say: ways.Say) -> Engine:
     reasons: list[str] = []
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a second set-up waits for the first one's build, whose time is bounded
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting   for another set-up of this checkout's engine")
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as long as that one's build may take, which is bounded
         for way, name in ((ways.from_path, "PATH"), (ways.from_go, "built with Go"), (ways.from_installer, "Pulumi's installer")):
             try:
                 cli = way(say)
@@ -42,7 +46,7 @@ def ready(say: ways.Say) -> Engine:
     raise UserError(
         "\n".join(["there is no Pulumi engine, and none could be made:", *reasons]),
         where=str(FOLDER),
-        next=f"install the Pulumi CLI {PINNED} or newer, or Go, or allow the installer's download; then: make setup",
+        next=f"install the Pulumi CLI {OLDEST} or newer, or Go, or allow the installer's download; then: make setup",
     )
 
 

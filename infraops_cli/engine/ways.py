@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ _TOOLS = checkout.ROOT / "tools"
 _MODULE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 _BUILD_SECONDS = 3600
 _INSTALL_SECONDS = 900
+_TELL_SECONDS = 15
 
 
 class Failed(Exception):
@@ -95,24 +97,29 @@ def _run(command: list[str], seconds: float) -> "subprocess.CompletedProcess[str
 
 
 def _run_with_progress(command: list[str], say: Say) -> None:
-    """Run the build and say every 15 s how far it is; `go build -v` prints a line a package."""
-    deadline = time.monotonic() + _BUILD_SECONDS
-    started = told = time.monotonic()
+    """Run the build and say every 15 s how far it is; `go build -v` prints a line a package, and none while it links."""
+    started = time.monotonic()
     packages, last = 0, ""
+    ended = threading.Event()
     with subprocess.Popen(command, cwd=_TOOLS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as build:
+
+        def watch() -> None:
+            while not ended.wait(_TELL_SECONDS):
+                say(f"Building  {packages} packages compiled in {time.monotonic() - started:.0f} s")
+                if time.monotonic() - started > _BUILD_SECONDS:
+                    build.kill()
+
+        threading.Thread(target=watch, daemon=True).start()
         assert build.stderr is not None
-        for line in build.stderr:
-            last = line.strip() or last
-            packages += not line.startswith("go: ")
-            now = time.monotonic()
-            if now > deadline:
-                build.kill()
-                raise Failed(f"the build did not end within {_BUILD_SECONDS} s")
-            if now - told >= 15:
-                told = now
-                say(f"Building  {packages} packages compiled in {now - started:.0f} s")
+        try:
+            for line in build.stderr:
+                last = line.strip() or last
+                packages += not line.startswith("go: ")
+        finally:
+            ended.set()
         if build.wait() != 0:
-            raise Failed(f"go build: {last}")
+            late = time.monotonic() - started > _BUILD_SECONDS
+            raise Failed(f"the build did not end within {_BUILD_SECONDS} s" if late else f"go build: {last}")
 
 
 def _last_line(text: str) -> str:

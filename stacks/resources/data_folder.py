@@ -7,7 +7,7 @@ leaves nothing that a destroy does not find. Whatever runs in the folder is stop
 from typing import Any
 
 from pulumi import Input, ResourceOptions
-from pulumi.dynamic import CreateResult, DiffResult, Resource
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
 from stacks.resources.shim import Properties, Shim
 
@@ -18,11 +18,14 @@ class _DataFolderProvider(Shim):
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
         from pathlib import Path
 
-        if not Path(olds["base"]).exists():
-            print(f"The folder {olds['base']} is gone: an empty database will be made")
+        from infraops_core.servers.embedded import moves
+        from infraops_core.servers.embedded.folder import ServerFolder
+
+        move = moves.look(Path(olds["base"]), Path(news["base"]))
+        if move is moves.Move.GONE:
+            moves.check_loss(ServerFolder(Path(olds["base"])), news["stack"], protected=news["protected"])
             return DiffResult(changes=True, replaces=["base"], delete_before_replace=True)
-        changed = super().diff(_id, olds, news).changes
-        return DiffResult(changes=changed, replaces=["base"] if changed else [], delete_before_replace=False)
+        return DiffResult(changes=move is moves.Move.FOLLOWED)
 
     def create(self, props: Properties) -> CreateResult:
         from pathlib import Path
@@ -37,6 +40,10 @@ class _DataFolderProvider(Shim):
             claim.claim(folder, props["project"], props["stack"], None)
         return CreateResult(id_=props["base"], outs=self.kept(props))
 
+    def update(self, _id: str, olds: Properties, news: Properties) -> UpdateResult:
+        print(f"Following  the data from {olds['base']} to {news['base']}")
+        return UpdateResult(outs=self.kept(news))
+
     def delete(self, _id: str, props: Properties) -> None:
         from pathlib import Path
 
@@ -49,6 +56,6 @@ class _DataFolderProvider(Shim):
 class DataFolder(Resource, module="infraops", name="DataFolder"):
     """A folder for the server of one stack; deleting it deletes the data."""
 
-    def __init__(self, name: str, *, project: str, stack: str, base: str, opts: ResourceOptions | None = None) -> None:
-        props: dict[str, Input[Any]] = {"project": project, "stack": stack, "base": base}
+    def __init__(self, name: str, *, project: str, stack: str, base: str, protected: bool, opts: ResourceOptions | None = None) -> None:
+        props: dict[str, Input[Any]] = {"project": project, "stack": stack, "base": base, "protected": protected}
         super().__init__(_DataFolderProvider(), name, props, opts)

@@ -14,13 +14,13 @@ class _ServerProvider(Shim):
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
         from pathlib import Path
 
-        from infraops_core.servers.embedded import process
+        from infraops_core.servers.embedded import moves, process
         from infraops_core.servers.embedded.claim import check_major
         from infraops_core.servers.embedded.folder import Content, ServerFolder
 
         folder = ServerFolder(Path(news["base"]))
         if folder.content() is Content.NOTHING:
-            print(f"The data folder {folder.data} is gone: an empty database will be made")
+            moves.check_loss(folder, news["stack"], protected=news["protected"])
             return DiffResult(changes=True, replaces=["base"], delete_before_replace=True)
         check_major(folder, int(news["major"]))
         liveness = process.look(folder, int(olds["port"]))
@@ -34,6 +34,13 @@ class _ServerProvider(Shim):
         return CreateResult(id_=outs["identity"], outs=outs)
 
     def update(self, _id: str, olds: Properties, news: Properties) -> UpdateResult:
+        from pathlib import Path
+
+        from infraops_core.servers.embedded import server
+        from infraops_core.servers.embedded.folder import ServerFolder
+
+        if olds["base"] != news["base"]:
+            server.stop(ServerFolder(Path(news["base"])))  # one that still runs knows its files by the old path
         return UpdateResult(outs=self._ensure(news))
 
     def delete(self, _id: str, props: Properties) -> None:
@@ -73,8 +80,8 @@ class Server(Resource, module="infraops", name="Server"):
     identity: Output[str]
 
     def __init__(
-        self, name: str, *, project: str, stack: str, base: Input[str], bin: str | None, major: int, wanted_port: int | None,
-        admin_password: Input[str], opts: ResourceOptions | None = None,
+        self, name: str, *, project: str, stack: str, base: str, bin: str | None, major: int, wanted_port: int | None,
+        protected: bool, admin_password: Input[str], opts: ResourceOptions | None = None,
     ) -> None:  # fmt: skip
         props: dict[str, Input[Any]] = {
             "project": project,
@@ -83,6 +90,7 @@ class Server(Resource, module="infraops", name="Server"):
             "bin": bin or "",
             "major": major,
             "wanted_port": wanted_port or 0,
+            "protected": protected,
             "admin_password": admin_password,
             "port": None,
             "version": None,

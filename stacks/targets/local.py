@@ -27,17 +27,24 @@ def provision(settings: LocalSettings) -> Database:
     protected = ResourceOptions(protect=settings.protect)
     password = Passwords("admin-password", ["admin"], opts=protected).of("admin")
     data = DataFolder(
-        "data", project=get_project(), stack=settings.stack, base=str(place.base), opts=protected
-    )  # deleting it deletes the data
+        "data",
+        project=get_project(),
+        stack=settings.stack,
+        base=str(place.base),
+        protected=settings.protect,
+        opts=protected,  # deleting it deletes the data
+    )
     server = Server(
         "server",
         project=get_project(),
         stack=settings.stack,
-        base=data.id,
+        base=str(place.base),
         bin=str(settings.postgres_bin) if settings.postgres_bin else None,
         major=programs.major,
         wanted_port=settings.port,
+        protected=settings.protect,
         admin_password=password,
+        opts=ResourceOptions(protect=settings.protect, depends_on=[data]),
     )
     port = server.port.apply(int)
     return Database(

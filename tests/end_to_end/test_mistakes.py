@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -77,6 +78,7 @@ def test_a_machine_without_postgres_is_told_before_anything_is_made(project: Pro
     assert ran.code == 1, ran.text
     assert "no Postgres 18 on this machine" in ran.err
     assert "the stack docker" in ran.err
+    assert ran.err.count("no Postgres 18 on this machine") == 1
     assert not (project.state / "servers").exists()
 
 
@@ -123,6 +125,48 @@ def test_a_backend_that_is_not_there_is_a_users_error(project: Project) -> None:
     ran = project.infraops("up", "local", PULUMI_BACKEND_URL="file:///nowhere/at/all")
     assert ran.code == 1, ran.text
     assert "Traceback" not in ran.text
+
+
+def test_a_salt_of_another_passphrase_is_told_and_poisons_nothing(project: Project) -> None:
+    salt = "encryptionsalt: v1:KtLmOeBG/R0=:v1:GvlCQgVoSkEalaeA:PVx4/S84rI7d9yPFv+az0KyGjqMMCQ==\n"
+    tracked = project.root / "Pulumi.local.yaml"
+    tracked.write_text(tracked.read_text() + salt)
+    refused = project.infraops("up", "local")
+    assert refused.code == 1, refused.text
+    assert "the passphrase at hand is not the one stack local was encrypted with" in refused.err
+    assert "Traceback" not in refused.text
+    project.as_committed("Pulumi.local.yaml")
+    assert project.infraops("up", "local").code == 0
+    assert project.infraops("down", "local", "--yes").code == 0
+
+
+def test_a_backend_and_a_passphrase_of_the_users_win_after_a_local_up_too(standing: Project, open_folder: Path) -> None:
+    other = {"PULUMI_BACKEND_URL": f"file://{open_folder}", "PULUMI_CONFIG_PASSPHRASE": "y", "INFRAOPS_STATE": str(open_folder / "state")}
+    ran = standing.infraops("up", "local", **other)
+    assert ran.code == 0, ran.text
+    assert standing.infraops("down", "local", "--yes", **other).code == 0
+
+
+def test_a_wrong_passphrase_is_a_users_error_everywhere(standing: Project) -> None:
+    for command in ("env", "smoke", "up"):
+        ran = standing.infraops(command, "local", PULUMI_CONFIG_PASSPHRASE="wrong")
+        assert ran.code == 1, ran.text
+        assert "Traceback" not in ran.text
+
+
+def test_a_file_that_went_wrong_keeps_nobody_from_a_destroy(up: Project) -> None:
+    up.configure(environment="live")
+    down = up.infraops("down", "local", "--yes")
+    assert down.code == 0, down.text
+    assert not up.server().base.exists()
+
+
+def test_a_mistake_is_told_once_by_hand(project: Project) -> None:
+    project.configure(environment="live")
+    assert project.pulumi("stack", "init", "local").code == 0
+    ran = project.pulumi("preview", "--stack", "local")
+    assert "unhandled error" not in ran.text
+    assert ran.out.count("one of: dev, staging, prod") <= 2  # as it comes, and in the summary
 
 
 def test_schema_off_then_verify_is_the_way_of_a_pipeline(project: Project) -> None:

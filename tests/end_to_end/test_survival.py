@@ -1,8 +1,10 @@
 """What a killed server, a killed run and an interrupted run leave behind, and that the next run mends it."""
 
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -139,6 +141,30 @@ def test_ctrl_c_ends_cleanly_and_is_gone_on_with(project: Project, moment: str) 
     ran = project.infraops("up", "local")
     assert ran.code == 0, ran.text
     assert rows(project) >= 1
+
+
+def test_a_dead_lock_is_cleared_in_the_shell_the_readme_recommends_too(up: Project) -> None:
+    lock = up.state / "backend" / ".pulumi" / "locks" / "organization" / "infraops" / "local" / "dead.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text(json.dumps({"pid": 2**22 + 1, "username": "u", "hostname": socket.gethostname(), "timestamp": "2026-11-22T00:00:00Z"}))
+    environment = up.engine_environment()
+    kept = {name: environment[name] for name in ("PATH", "PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE")}
+    ran = up.infraops("up", "local", **kept)
+    assert ran.code == 0, ran.text
+    assert "Clearing  the lock of process" in ran.err
+
+
+def test_a_sigterm_ends_the_run_cleanly(project: Project) -> None:
+    with project.start("up", "local") as run:
+        assert run.stdout is not None
+        told = ""
+        for line in run.stdout:
+            told += line
+            if line.startswith("Starting"):
+                run.terminate()
+    assert run.wait(timeout=60) == 130, told
+    assert "goes on from there" in told
+    assert project.infraops("up", "local").code == 0
 
 
 def test_a_second_run_while_one_is_at_work_is_refused_by_name(up: Project) -> None:

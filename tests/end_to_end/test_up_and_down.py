@@ -135,7 +135,8 @@ def test_a_prod_stack_is_protected(project: Project) -> None:
     refused = project.infraops("down", "local", "--yes")
     assert refused.code == 1, refused.text
     assert "infraops:protect" in refused.err
-    assert project.server().data.exists()
+    assert process.postmaster(project.server()) is not None
+    assert "8 same" in project.infraops("up", "local").err
     project.configure(environment="prod", protect=False)
     assert project.infraops("up", "local").code == 0
     assert project.infraops("down", "local", "--yes").code == 0

