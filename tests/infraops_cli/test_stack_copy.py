@@ -42,10 +42,3 @@ def test_the_copy_is_what_is_tracked_whatever_the_engine_has_written_into_it(pro
 
 def test_a_stack_whose_file_is_gone_gets_an_empty_copy(project: Path, tmp_path: Path) -> None:
     assert stack_copy.refresh(project, tmp_path, "gone").read_text() == "{}\n"
-
-
-def test_each_stack_has_a_salt_of_its_own(project: Path, tmp_path: Path) -> None:
-    (project / "Pulumi.rds.yaml").write_text(TRACKED)
-    (tmp_path / "Pulumi.local.yaml").write_text(f"{TRACKED}{SALT}\n")
-    assert SALT not in stack_copy.refresh(project, tmp_path, "rds").read_text()
-    assert SALT in stack_copy.refresh(project, tmp_path, "local").read_text()

@@ -41,6 +41,7 @@ def test_what_a_user_reads_of_a_stack() -> None:
         ("TLS", "off (loopback), rule disable"),
         ("schema", "20261122000001, sha256 0123456789ab"),
         ("smoke row", "7f9c24e8-3b12-4f0a-9d6b-0c1d2e3f4a5b"),
+        ("proved at", "2026-11-22 03:00:00+00:00"),
         ("insert", "3.1 ms"),
         ("read back", "0.8 ms"),
         ("DATABASE_URL", "postgresql://infraops_app:***@127.0.0.1:5433/infraops?sslmode=disable"),
