@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 
+from infraops_cli import exits
 from infraops_cli.commands import app
 from infraops_cli.exits import EngineFailed, Interrupted, code_of
 from infraops_core.errors import ExitCode, UserError
@@ -118,3 +119,18 @@ def test_the_shell_gets_the_code() -> None:
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr.startswith("error: there is no stack no-such-stack")
+
+
+@pytest.mark.parametrize(
+    ("has_pulumi", "next_command", "told"),
+    [(False, "pulumi cancel --yes", True), (True, "pulumi cancel --yes", False), (False, "make up", False)],
+)
+def test_who_has_no_pulumi_is_told_how_to_get_the_next_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], has_pulumi: bool, next_command: str, told: bool
+) -> None:
+    def fail() -> None:
+        raise UserError("it is locked", next=next_command, code=ExitCode.COULD_NOT_CHECK)
+
+    monkeypatch.setattr(exits, "_SHELL_HAS_PULUMI", has_pulumi)
+    assert exits.code_of(fail) == ExitCode.COULD_NOT_CHECK
+    assert ('eval "$(.venv/bin/infraops engine env)"' in capsys.readouterr().err) == told
