@@ -16,13 +16,17 @@ class Known:
     what: str
     next: str
 
+    def told(self, stack: str) -> UserError:
+        return UserError(self.what.format(stack=stack), where=f"stack {stack}", next=self.next.format(stack=stack))
 
+
+_WRONG_PASSPHRASE = Known(
+    re.compile(r"incorrect passphrase"),
+    "the passphrase at hand is not the one stack {stack} was encrypted with",
+    "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the right one (docs/state.md)",
+)
 _KNOWN = (
-    Known(
-        re.compile(r"incorrect passphrase"),
-        "the passphrase at hand is not the one stack {stack} was encrypted with",
-        "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the right one (docs/state.md)",
-    ),
+    _WRONG_PASSPHRASE,
     Known(
         re.compile(r"passphrase must be set"),
         "the state of stack {stack} is encrypted, and no passphrase is at hand",
@@ -56,6 +60,11 @@ _KNOWN = (
 )
 
 
+def wrong_passphrase(stack: str) -> UserError:
+    """The failure for secrets that the passphrase at hand does not decrypt."""
+    return _WRONG_PASSPHRASE.told(stack)
+
+
 def unusable_state(engine_text: str, stack: str) -> UserError:
     """The failure of a command that only reads or makes the state, with the engine's reason."""
     reason = next((line.strip() for line in engine_text.splitlines() if "error: " in line), "the engine gave no reason")
@@ -70,5 +79,5 @@ def known(engine_text: str, stack: str) -> UserError | None:
     """The failure in our words, or `None` where it is none of those we know."""
     for failure in _KNOWN:
         if failure.says.search(engine_text):
-            return UserError(failure.what.format(stack=stack), where=f"stack {stack}", next=failure.next.format(stack=stack))
+            return failure.told(stack)
     return None

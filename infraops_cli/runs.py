@@ -96,10 +96,12 @@ def outputs(prepared: Prepared) -> Outputs:
     :raises UserError: when it has exported nothing yet.
     """
     with _told(prepared.name):
-        exported = {name: output.value for name, output in prepared.stack.outputs().items()}
+        exported = prepared.stack.outputs()
     if not exported:
         raise _not_up(prepared.name)
-    return exported
+    if any(output.secret and output.value is None for output in exported.values()):  # how older CLIs tell what they can't decrypt
+        raise explain.wrong_passphrase(prepared.name)
+    return {name: output.value for name, output in exported.items()}
 
 
 def _not_up(name: str) -> UserError:
