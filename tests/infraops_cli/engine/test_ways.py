@@ -36,8 +36,8 @@ def silent(_line: str) -> None: ...
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        ("v3.229.0", "3.230.0 is the oldest"),
-        ("v2.25.2", "3.230.0 is the oldest"),
+        ("v3.249.0", "3.250.0 is the oldest"),
+        ("v2.25.2", "3.250.0 is the oldest"),
         ("not a version", "does not tell its version"),
     ],
 )
@@ -96,7 +96,7 @@ def test_a_set_up_that_fails_says_why_of_each_way(folder: Path, tmp_path: Path, 
         setup.ready(silent)
     message = str(caught.value)
     assert "PATH: " in message
-    assert "3.100.0, and 3.230.0 is the oldest" in message
+    assert "3.100.0, and 3.250.0 is the oldest" in message
     assert "built with Go: go build: verifying module: checksum mismatch" in message
     assert "Pulumi's installer: " in message
     assert "make setup" in message
