@@ -29,7 +29,7 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class Prepared:
-    """A stack whose settings are right and whose engine is ready."""
+    """A stack that is there, its engine ready, and the copy of its file that the engine writes into."""
 
     name: str
     stack: automation.Stack
