@@ -39,7 +39,8 @@ def postmaster(folder: ServerFolder) -> psutil.Process | None:
     noted = _process_of(_noted(folder, _PID), folder.data)
     if noted is not None or folder.pid_file.exists():
         return noted
-    return next((found for found in left_behind(folder) if _is_postmaster(found)), None)  # its file was deleted under it
+    in_the_folder = (process for process in psutil.process_iter() if _process_of(process.pid, folder.data))
+    return next(filter(_is_postmaster, in_the_folder), None)  # its file was deleted under it
 
 
 def _is_postmaster(process: psutil.Process) -> bool:

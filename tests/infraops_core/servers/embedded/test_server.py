@@ -223,3 +223,13 @@ def test_a_start_that_a_killed_run_began_is_found(stopped: server.Wanted) -> Non
 def test_a_terminals_ctrl_c_does_not_reach_the_server(postgres: TestServer) -> None:
     assert os.getsid(postgres.process.pid) != os.getsid(0)
     assert postgres.process.terminal() is None
+
+
+def test_a_server_whose_pid_file_was_deleted_is_still_found_and_removed(wanted: server.Wanted) -> None:
+    server.ensure(wanted)
+    wanted.folder.pid_file.unlink()
+    found = process.postmaster(wanted.folder)
+    assert found is not None
+    server.remove(wanted.folder, wanted.project, wanted.stack)
+    assert not found.is_running() or found.status() == psutil.STATUS_ZOMBIE
+    assert not wanted.folder.base.exists()
