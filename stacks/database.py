@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi import Output, Resource
+from pulumi import Input, Output, Resource
 
 from infraops_core import database_url
 from infraops_core.tls import Tls
@@ -12,7 +12,7 @@ from infraops_core.tls import Tls
 
 @dataclass(frozen=True)
 class RoleUrls:
-    """The URLs of the three roles, secret, and the value that changes when they must be made anew."""
+    """The URLs of the three roles, secret, and the resource that makes the roles."""
 
     owner: Output[str]
     app: Output[str]
@@ -49,12 +49,18 @@ class Database:
     def url(self, role: str, password: Output[str], *, database: str) -> Output[str]:
         """The URL of `database` for one role; secret, as its password is."""
 
-        def build(values: list[Any]) -> str:
-            host, port, secret = values
-            return database_url.build(role, secret, host=host, port=int(port), database=database, sslmode=self.tls).with_password()
-
-        return Output.secret(Output.all(self.host, self.port, password).apply(build))
+        return secret_url(role, password, host=self.host, port=self.port, database=database, tls=self.tls)
 
     def access(self, url: Output[str]) -> Mapping[str, Any]:
         """The inputs that `infraops_core.access.Access.from_inputs` reads."""
         return {"url": url, "tls": str(self.tls)}
+
+
+def secret_url(role: str, password: Output[str], *, host: Input[str], port: Input[int], database: str, tls: Tls) -> Output[str]:
+    """The URL of `database` for one role, as a secret."""
+
+    def build(values: list[Any]) -> str:
+        host, port, secret = values
+        return database_url.build(role, secret, host=host, port=int(port), database=database, sslmode=tls).with_password()
+
+    return Output.secret(Output.all(host, port, password).apply(build))

@@ -4,11 +4,14 @@ It is made in an instant and recorded before the slow work begins, so that a run
 leaves nothing that a destroy does not find. Whatever runs in the folder is stopped before the folder goes.
 """
 
+from pathlib import Path
 from typing import Any
 
 from pulumi import Input, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
+from infraops_core.servers.embedded import claim, moves, server
+from infraops_core.servers.embedded.folder import ServerFolder
 from stacks.resources.shim import Properties, Shim
 
 
@@ -16,11 +19,6 @@ class _DataFolderProvider(Shim):
     watched = ("project", "stack", "base")
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
-        from pathlib import Path
-
-        from infraops_core.servers.embedded import moves
-        from infraops_core.servers.embedded.folder import ServerFolder
-
         move = moves.look(Path(olds["base"]), Path(news["base"]))
         if move is moves.Move.GONE:
             moves.check_loss(ServerFolder(Path(olds["base"])), news["stack"], protected=news["protected"])
@@ -28,11 +26,6 @@ class _DataFolderProvider(Shim):
         return DiffResult(changes=move is moves.Move.FOLLOWED)
 
     def create(self, props: Properties) -> CreateResult:
-        from pathlib import Path
-
-        from infraops_core.servers.embedded import claim
-        from infraops_core.servers.embedded.folder import ServerFolder
-
         folder = ServerFolder(Path(props["base"]))
         claim.make_base(folder)
         with claim.alone(folder):
@@ -45,11 +38,6 @@ class _DataFolderProvider(Shim):
         return UpdateResult(outs=self.kept(news))
 
     def delete(self, _id: str, props: Properties) -> None:
-        from pathlib import Path
-
-        from infraops_core.servers.embedded import server
-        from infraops_core.servers.embedded.folder import ServerFolder
-
         server.remove(ServerFolder(Path(props["base"])), props["project"], props["stack"])
 
 

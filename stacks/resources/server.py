@@ -1,10 +1,14 @@
 """The embedded Postgres server as a resource."""
 
+from pathlib import Path
 from typing import Any
 
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
+from infraops_core.servers.embedded import binaries, moves, process, server
+from infraops_core.servers.embedded.claim import check_major
+from infraops_core.servers.embedded.folder import Content, ServerFolder
 from stacks.resources.shim import Properties, Shim
 
 
@@ -12,12 +16,6 @@ class _ServerProvider(Shim):
     watched = ("project", "stack", "base", "bin", "major", "wanted_port")
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
-        from pathlib import Path
-
-        from infraops_core.servers.embedded import moves, process
-        from infraops_core.servers.embedded.claim import check_major
-        from infraops_core.servers.embedded.folder import Content, ServerFolder
-
         folder = ServerFolder(Path(news["base"]))
         if folder.content() is Content.NOTHING:
             moves.check_loss(folder, news["stack"], protected=news["protected"])
@@ -34,30 +32,15 @@ class _ServerProvider(Shim):
         return CreateResult(id_=outs["identity"], outs=outs)
 
     def update(self, _id: str, olds: Properties, news: Properties) -> UpdateResult:
-        from pathlib import Path
-
-        from infraops_core.servers.embedded import server
-        from infraops_core.servers.embedded.folder import ServerFolder
-
         if olds["base"] != news["base"]:
             server.stop(ServerFolder(Path(news["base"])))  # one that still runs knows its files by the old path
         return UpdateResult(outs=self._ensure(news))
 
     def delete(self, _id: str, props: Properties) -> None:
-        from pathlib import Path
-
-        from infraops_core.servers.embedded import server
-        from infraops_core.servers.embedded.folder import ServerFolder
-
         print(f"Stopping  the server in {props['base']}")
         server.stop(ServerFolder(Path(props["base"])))
 
     def _ensure(self, props: Properties) -> Properties:
-        from pathlib import Path
-
-        from infraops_core.servers.embedded import binaries, server
-        from infraops_core.servers.embedded.folder import ServerFolder
-
         named = Path(props["bin"]) if props["bin"] else None
         running = server.ensure(
             server.Wanted(

@@ -2,13 +2,12 @@
 
 from pulumi import Output, ResourceOptions, get_project
 
-from infraops_core.database_url import build
 from infraops_core.servers.embedded import account, binaries, folder
 from infraops_core.servers.embedded.process import LOOPBACK
 from infraops_core.servers.embedded.server import ADMIN
 from infraops_core.settings import LocalSettings
 from infraops_core.tls import Tls
-from stacks.database import Database
+from stacks.database import Database, secret_url
 from stacks.resources.data_folder import DataFolder
 from stacks.resources.passwords import Passwords
 from stacks.resources.server import Server
@@ -55,9 +54,5 @@ def provision(settings: LocalSettings) -> Database:
         host=Output.from_input(LOOPBACK),
         port=port,
         server_version=server.version,
-        admin_url=Output.secret(
-            Output.all(port, password).apply(
-                lambda made: build(ADMIN, made[1], host=LOOPBACK, port=made[0], database="postgres", sslmode=Tls.DISABLE).with_password()
-            )
-        ),
+        admin_url=secret_url(ADMIN, password, host=LOOPBACK, port=port, database="postgres", tls=Tls.DISABLE),
     )
