@@ -7,7 +7,7 @@ import psutil
 from infraops_cli.engine import cli
 from infraops_core.servers.embedded import binaries
 
-pytest_plugins = ["tests.fix_postgres", "tests.fix_project"]
+pytest_plugins = ["tests.fix_postgres", "tests.fix_project", "tests.fix_pgbouncer", "tests.fix_audit"]
 
 
 def pytest_report_header() -> list[str]:

@@ -1,32 +1,75 @@
-"""Migration files in dbmate's format: `VERSION_name.sql` with a `-- migrate:up` and a `-- migrate:down` block."""
+"""Migration files in dbmate's format: `VERSION_name.sql` with a `-- migrate:up` and a `-- migrate:down` block.
+
+Behind either mark may stand `transaction:false`, for what Postgres refuses inside a transaction.
+"""
 
 import hashlib
 import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from infraops_core.errors import UserError
+from infraops_core.migrations import statements
+from infraops_core.migrations.statements import Statement
 
+_TITLE = re.compile(r"[a-z0-9_]+")
+_TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
 _NAME = re.compile(r"(?P<version>[0-9]+)_(?P<name>[a-z0-9_]+)\.sql")
 _MARK = re.compile(r"^--[ \t]*migrate:(?P<block>up|down)\b(?P<options>.*)$", re.MULTILINE)
 _STATEMENT = re.compile(r"^(?!\s*--).*\S.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
+class Block:
+    """What stands between two marks: its SQL, the line of the file that begins in, and whether it runs in a transaction."""
+
+    file: str
+    sql: str
+    first_line: int
+    transaction: bool = True
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """Its statements.
+
+        :raises UserError: for what is no SQL, with file:line:column.
+        """
+        return tuple(statements.split(self.sql, file=self.file, first_line=self.first_line))
+
+    def checksum(self, count: int | None = None) -> str:
+        """SHA-256, in hex, of the first `count` statements, or of all, and of the option `transaction`.
+
+        What stands outside the statements, comments and whitespace, doesn't count; all that stands inside does.
+        """
+        of = hashlib.sha256(b"" if self.transaction else b"transaction:false\n")
+        for statement in self.statements[:count]:
+            text = statement.text.encode()
+            of.update(b"%d\n%b\n" % (len(text), text))
+        return of.hexdigest()
+
+    def place(self, offset: int) -> str:
+        """file:line:column of a character of the SQL."""
+        line, column = statements.place(self.sql, offset, first_line=self.first_line)
+        return f"{self.file}:{line}:{column}"
+
+
+@dataclass(frozen=True)
 class Migration:
-    """One file: its version, the SQL that applies it, and the line that SQL begins at."""
+    """One file: its version, and what applies and what reverts it."""
 
     version: str
     path: Path
-    up: str
-    first_line: int
+    up: Block
+    down: Block
 
-    @property
+    @cached_property
     def checksum(self) -> str:
-        """SHA-256 of the SQL, in hex; the same however the file's lines end."""
-        return hashlib.sha256("\n".join(line.rstrip() for line in self.up.strip().split("\n")).encode()).hexdigest()
+        """What `up` is known by in the ledger."""
+        return self.up.checksum()
 
 
 def read(folder: Path) -> list[Migration]:
@@ -51,6 +94,28 @@ def checksum(migrations: Iterable[Migration]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def new(folder: Path, name: str) -> Path:
+    """Make the file of a migration yet to be written, its version the time now in UTC, and return its path.
+
+    :raises UserError: for a name that no migration can have, a version that is used already, and a folder that can't
+        be written to.
+    """
+    if not _TITLE.fullmatch(name):
+        raise UserError(f"{name!r} is no name for a migration: it is made of small letters, digits and _",
+                        where="infraops migrate new", next="for example: infraops migrate new audit_events_by_actor")  # fmt: skip
+    version = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+    path = folder / f"{version}_{name}.sql"
+    try:
+        if taken := sorted(folder.glob(f"{version}_*.sql")):
+            raise FileExistsError(17, "this second's version is used already", taken[0].name)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(_TEMPLATE)
+    except OSError as error:
+        raise UserError(f"the migration's file could not be made: {error.strerror}", where=error.filename or str(path),
+                        next="mend that, then run it again")  from None  # fmt: skip
+    return path
+
+
 def _read_file(path: Path) -> Migration:
     name = _NAME.fullmatch(path.name)
     if not name:
@@ -62,15 +127,23 @@ def _read_file(path: Path) -> Migration:
         raise UserError("a migration has one -- migrate:up block, and after it one -- migrate:down", where=path.name,
                         next="divide the file so; a block may be empty")  # fmt: skip
     up, down = marks
-    for mark in marks:
-        if mark["options"].strip():
-            raise UserError(f"the option {mark['options'].strip()} is not known to this runner", where=_place(path, text, mark.start()),
-                            next="take it out")  # fmt: skip
     stray = _STATEMENT.search(text[: up.start()])
     if stray:
         raise UserError("only -- comments may stand before -- migrate:up", where=_place(path, text, stray.start()),
                         next="move the statement into the block")  # fmt: skip
-    return Migration(name["version"], path, text[up.end() : down.start()], text.count("\n", 0, up.end()) + 1)
+    return Migration(name["version"], path, _block(path, text, up, down.start()), _block(path, text, down, len(text)))
+
+
+def _block(path: Path, text: str, mark: re.Match[str], end: int) -> Block:
+    transaction = True
+    for option in mark["options"].split():
+        if option not in ("transaction:true", "transaction:false"):
+            raise UserError(f"the option {option} is not known to this runner", where=_place(path, text, mark.start()),
+                            next="take it out; there is transaction:false")  # fmt: skip
+        transaction = option == "transaction:true"
+    block = Block(path.name, text[mark.end() : end], text.count("\n", 0, mark.end()) + 1, transaction)
+    _ = block.statements  # what is no SQL is told before anything runs
+    return block
 
 
 def _text(path: Path) -> str:

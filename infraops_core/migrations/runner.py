@@ -1,26 +1,24 @@
-"""Apply the migrations a database lacks, and tell which those are.
+"""Apply, revert and look at migrations: the functions that `infraops migrate` and the schema's resource call.
 
-The ledger is dbmate's: table `schema_migrations` with one column `version`.
+Every `access` is the owner's, and direct. The ledger is dbmate's, so either tool goes on where the other ended.
 """
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from infraops_core.access import Access
 from infraops_core.errors import UserError
+from infraops_core.migrations import findings, indexes, ledger, lock, over_psycopg, refusals, running
 from infraops_core.migrations.files import Migration
+from infraops_core.migrations.findings import Finding
+from infraops_core.migrations.ledger import Direction, Ledger, UnderWay
+from infraops_core.migrations.one_by_one import OneByOne
+from infraops_core.migrations.status import State, Status, compare
+from infraops_core.migrations.transport import Transport
 
-if TYPE_CHECKING:
-    from psycopg import Connection, Error
-
-LOCK_KEY = 0x696E667261  # "infra"
-LEDGER = "create table if not exists public.schema_migrations (version varchar primary key)"
-_LOCK_SECONDS = 60
-_SECONDS = 600
-_NOT_THE_FILE = ("08", "40", "53", "55P03", "57", "58")  # connection, conflict, resources, lock, shutdown, disk
+SECONDS = 600
+_LOOK_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -31,27 +29,82 @@ class Applied:
     milliseconds: float
 
 
-def apply(access: Access, migrations: Sequence[Migration]) -> Iterator[Applied]:
+@dataclass(frozen=True)
+class Reverted:
+    """A migration whose down block has been committed, and how long it took."""
+
+    migration: Migration
+    milliseconds: float
+
+
+def apply(
+    access: Access, migrations: Sequence[Migration], *, target: str = "", resume: bool = False, seconds: float | None = None
+) -> Iterator[Applied]:
     """Apply those of `migrations` that the ledger lacks, each in a transaction of its own; yield it after its commit.
 
     Exactly once even when several runners start together. When it stops early, everything yielded stays applied
-    and nothing else is.
+    and nothing else is, but for a migration that asks for no transaction: of that the statements before the one it
+    stopped at are done, and the next run says so.
 
-    :param access: the owner's, direct.
-    :raises UserError: for SQL the server refused, with file:line:column; and when the server can't be worked with.
+    :param target: the version to end with; empty for all.
+    :param resume: go on with a migration without a transaction that was interrupted.
+    :param seconds: for all of it.
+    :raises UserError: for SQL the server refused, with file:line:column; for a file edited after it was applied, an
+        interrupted migration without `resume`, a pooled URL; and when the server can't be worked with.
     """
-    with _explained(access), access.connect(seconds=_SECONDS) as connection:
-        _end_with_us(connection)
-        _lock(connection, access)
-        connection.execute(LEDGER)
-        done = _ledger(connection)
-        for migration in migrations:
-            if migration.version in done:
-                continue
+    wanted = _up_to(migrations, target)
+    with refusals.explained(access), over_psycopg.opened(access, seconds=seconds or SECONDS) as transport:
+        found = ledger.read(transport)
+        if not _pending(wanted, found) and not found.under_way:
+            _refuse_edited(access, migrations, found)
+            _tell(migrations, wanted, found)
+            return
+        found = _locked(transport, access)
+        _refuse_edited(access, migrations, found)
+        resumed = _resumed(transport, migrations, found, Direction.UP, resume=resume)
+        _tell(migrations, wanted, found)
+        for migration in sorted(_pending(wanted, found), key=lambda migration: migration.version not in resumed):
             print(f"Applying  {migration.path.name}")
             started = time.perf_counter()
-            _apply_one(connection, migration)
+            _run(transport, migration, Direction.UP, resumed.get(migration.version))
             yield Applied(migration, (time.perf_counter() - started) * 1000)
+
+
+def down(access: Access, migrations: Sequence[Migration], *, resume: bool = False) -> Reverted:
+    """Revert the newest applied one of `migrations`, and take it out of the ledger in the same transaction.
+
+    :raises UserError: where none is applied, its down block is empty, its file was edited, and as `apply` does.
+    """
+    with refusals.explained(access), over_psycopg.opened(access, seconds=SECONDS) as transport:
+        found = _locked(transport, access)
+        resumed = _resumed(transport, migrations, found, Direction.DOWN, resume=resume)
+        applied = [migration for migration in migrations if migration.version in found.entries]
+        if not applied:
+            raise UserError("there is nothing to revert: no migration that has a file is applied", where=access.endpoint)
+        migration = applied[-1]
+        _refuse_edited(access, [migration], found)
+        if not migration.down.statements:
+            raise UserError("the newest migration has nothing below -- migrate:down, and so cannot be reverted", where=migration.path.name,
+                            next="write what reverts it there, or a new migration that does")  # fmt: skip
+        print(f"Reverting {migration.path.name}")
+        started = time.perf_counter()
+        _run(transport, migration, Direction.DOWN, resumed.get(migration.version))
+        return Reverted(migration, (time.perf_counter() - started) * 1000)
+
+
+def mark(access: Access, *migrations: Migration) -> None:
+    """Enter them as applied as their files now are, in one transaction, without running anything.
+
+    Mends a checksum, and ends what was interrupted.
+
+    :raises UserError: when the server can't be worked with.
+    """
+    with refusals.explained(access), over_psycopg.opened(access, seconds=_LOOK_SECONDS + SECONDS) as transport:
+        _locked(transport, access)
+        transaction = transport.begin(afresh=True)
+        for migration in migrations:
+            ledger.mark(transport, migration, within=transaction)
+        transport.commit(transaction)
 
 
 def pending(access: Access, migrations: Sequence[Migration]) -> list[Migration]:
@@ -59,102 +112,101 @@ def pending(access: Access, migrations: Sequence[Migration]) -> list[Migration]:
 
     :raises UserError: when the ledger can't be read.
     """
-    with _explained(access), access.connect(seconds=_LOCK_SECONDS) as connection:
-        known = connection.execute("select to_regclass('public.schema_migrations') is not null").fetchone()
-        done = _ledger(connection) if known == (True,) else set()
-    return [migration for migration in migrations if migration.version not in done]
+    return _pending(migrations, _read(access))
 
 
-@contextmanager
-def _explained(access: Access) -> Iterator[None]:
-    """Turn a server that can't be worked with into what its user can do about it."""
-    import psycopg
+def status(access: Access, migrations: Sequence[Migration]) -> list[Status]:
+    """The state of every migration, of the files and of the ledger; changes nothing and waits for no runner.
 
-    try:
-        yield
-    except psycopg.Error as error:
-        raise UserError(
-            f"the migrations could not be applied or read: {_said(error)}",
-            where=f"{access.endpoint} as {access.url.user}",
-            next=f"see that the server runs and lets {access.url.user} in, as the database's owner; then run it again",
-        ) from None
+    :raises UserError: when the ledger can't be read.
+    """
+    return compare(migrations, _read(access))
 
 
-def _said(error: "Error") -> str:
-    return error.diag.message_primary or " ".join(str(error).split())
+def verify(access: Access, migrations: Sequence[Migration]) -> list[Finding]:
+    """What keeps the database from being what the files say, and what could not be compared; empty where all is well.
+
+    :raises UserError: when the ledger can't be read.
+    """
+    return findings.of(compare(migrations, _read(access)))
 
 
-def _end_with_us(connection: "Connection") -> None:
-    """Have the server notice within seconds that we were killed, and not hold the lock until a long statement is done."""
-    import psycopg
-
-    with suppress(psycopg.errors.InvalidParameterValue):  # a server on an operating system that can't tell
-        connection.execute("set client_connection_check_interval = '2s'")
+def _read(access: Access) -> Ledger:
+    with refusals.explained(access), over_psycopg.opened(access, seconds=_LOOK_SECONDS) as transport:
+        return ledger.read(transport)
 
 
-def _lock(connection: "Connection", access: Access) -> None:
-    """One runner at a time. Tried again and again rather than waited for, since a waiting statement's snapshot blocks
-    another session's CREATE INDEX CONCURRENTLY."""
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while connection.execute("select pg_try_advisory_lock(%s)", [LOCK_KEY]).fetchone() != (True,):
-        if time.monotonic() > deadline:
-            holder = _holder(connection)
-            raise UserError(f"another runner has been applying migrations for more than {_LOCK_SECONDS:g} s",
-                            where=f"{access.endpoint}, server process {holder}",
-                            next=f"let it end, or: select pg_terminate_backend({holder}); then run it again")  # fmt: skip
-        time.sleep(0.2)
+def _up_to(migrations: Sequence[Migration], target: str) -> list[Migration]:
+    versions = [migration.version for migration in migrations]
+    if target and target not in versions:
+        raise UserError(f"there is no migration of version {target}", where="infraops migrate up",
+                        next="see the versions with: infraops migrate status")  # fmt: skip
+    return list(migrations[: versions.index(target) + 1] if target else migrations)
 
 
-def _holder(connection: "Connection") -> str:
-    row = connection.execute(
-        "select l.pid::text from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database() "
-        "where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and l.classid = %s::oid and l.objid = %s::oid",
-        [LOCK_KEY >> 32, LOCK_KEY & 0xFFFFFFFF],
-    ).fetchone()
-    return row[0] if row else "unknown"
+def _pending(migrations: Sequence[Migration], found: Ledger) -> list[Migration]:
+    return [migration for migration in migrations if migration.version not in found.entries]
 
 
-def _ledger(connection: "Connection") -> set[str]:
-    return {row[0] for row in connection.execute("select version from public.schema_migrations")}
+def _locked(transport: Transport, access: Access) -> Ledger:
+    """The ledger, made if it was not there, as it is once no other runner changes it."""
+    lock.hold(transport, access)
+    found = ledger.read(transport)
+    if not found.is_whole:
+        ledger.make(transport)
+    return found
 
 
-def _apply_one(connection: "Connection", migration: Migration) -> None:
-    import psycopg
-    from psycopg.pq import TransactionStatus
-
-    try:
-        with connection.transaction():
-            connection.execute(migration.up.encode())
-            if connection.info.transaction_status != TransactionStatus.INTRANS:
-                raise UserError("a migration ended its own transaction: what it did before is not recorded", where=migration.path.name,
-                                next="undo that by hand, and take its COMMIT or ROLLBACK out")  # fmt: skip
-            connection.execute("insert into public.schema_migrations (version) values (%s)", [migration.version])
-    except psycopg.Error as error:
-        if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
-            raise  # the connection, not the SQL
-        raise _failed(migration, error) from None
+def _refuse_edited(access: Access, migrations: Sequence[Migration], found: Ledger) -> None:
+    edited = {status.version for status in compare(migrations, found) if status.state is State.EDITED}
+    if edited:
+        raise refusals.edited([migration for migration in migrations if migration.version in edited], access)
 
 
-def _failed(migration: Migration, error: "Error") -> UserError:
-    then = "then run it again; what was applied before it stays applied"
-    if error.sqlstate is None:  # psycopg's own refusal
-        return UserError("a migration cannot COPY from or to its client", where=migration.path.name, next=f"use INSERT, {then}")
-    if error.sqlstate.startswith(_NOT_THE_FILE):
-        return UserError(f"a migration was not applied: {_said(error)}", where=migration.path.name, next=f"mend that, {then}")
-    return UserError(f"the server refused a migration: {_said(error)}{_inside(error)}", where=_position(migration, error),
-                     next=f"mend the file, {then}")  # fmt: skip
+def _resumed(
+    transport: Transport, migrations: Sequence[Migration], found: Ledger, direction: Direction, *, resume: bool
+) -> dict[str, UnderWay]:
+    """What was interrupted, by version, if it may go on now; the lock is ours, so nobody is at it."""
+    files = {migration.version: migration for migration in migrations}
+    for item in found.under_way:
+        migration = files.get(item.version)
+        if not resume or item.direction is not direction or migration is None:
+            raise refusals.interrupted(item, migration, _invalid(transport, item, migration))
+    return {item.version: item for item in found.under_way}
 
 
-def _inside(error: "Error") -> str:
-    """In which DO block or function, where the server names no place in the file."""
-    inside = (error.diag.context or "").splitlines()
-    return f" ({inside[-1]})" if inside and not error.diag.statement_position else ""
+def _invalid(transport: Transport, item: UnderWay, migration: Migration | None) -> list[str]:
+    if migration is None:
+        return []
+    block = migration.up if item.direction is Direction.UP else migration.down
+    return indexes.invalid(transport, block.statements[item.statement - 1]) if item.statement <= len(block.statements) else []
 
 
-def _position(migration: Migration, error: "Error") -> str:
-    """file:line:column of the error, or the file where the server named no place."""
-    if not error.diag.statement_position:
-        return migration.path.name
-    before = migration.up[: int(error.diag.statement_position) - 1]
-    line = migration.first_line + before.count("\n")
-    return f"{migration.path.name}:{line}:{len(before) - before.rfind(chr(10))}"
+def _tell(migrations: Sequence[Migration], wanted: Sequence[Migration], found: Ledger) -> None:
+    """Say what is out of the ordinary and no reason to stop."""
+    for version in sorted(found.entries.keys() - {migration.version for migration in migrations}):
+        print(f"Missing   the file of {version}, which is applied")
+    applied = [migration for migration in migrations if migration.version in found.entries]
+    for migration in _pending(wanted, found):
+        if applied and migration.path.name < applied[-1].path.name:
+            print(f"Older     {migration.path.name} than the newest applied one, {applied[-1].path.name}")
+
+
+def _run(transport: Transport, migration: Migration, direction: Direction, resumed: UnderWay | None) -> None:
+    """Run one of its blocks, and have the ledger say so in the transaction that ends it."""
+    block = migration.up if direction is Direction.UP else migration.down
+    started = time.perf_counter()
+
+    def finish(transaction: str) -> None:
+        if direction is Direction.UP:
+            ledger.record(transport, migration, (time.perf_counter() - started) * 1000, within=transaction)
+        else:
+            ledger.remove(transport, migration, within=transaction)
+        if not block.transaction:
+            ledger.clear(transport, migration, within=transaction)
+
+    running.check(block)
+    if block.transaction:
+        running.in_transaction(transport, block, finish)
+    else:
+        OneByOne(transport, migration, direction, finish).run(resumed)

@@ -11,7 +11,9 @@ import pytest
 
 from infraops_core.access import Access
 from infraops_core.errors import UserError
-from infraops_core.migrations import files, runner
+from infraops_core.migrations import files, lock, runner
+from infraops_core.migrations.ledger import LOCK_KEY
+from infraops_core.migrations.status import State
 from tests.fix_postgres import TestServer, wait_until
 
 # One runner as a process: the URL comes by standard input, what it applied goes out.
@@ -19,7 +21,9 @@ RUNNER = """
 import sys, time
 from pathlib import Path
 from infraops_core.access import Access
-from infraops_core.migrations import files, runner
+from infraops_core.migrations import files, lock, runner
+from infraops_core.migrations.ledger import LOCK_KEY
+from infraops_core.migrations.status import State
 access = Access.from_inputs({"url": sys.stdin.readline().strip(), "tls": "disable"})
 migrations = files.read(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -63,7 +67,7 @@ def ledger(access: Access) -> list[str]:
 
 
 def tables(access: Access) -> list[str]:
-    found = "select tablename from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations' order by 1"
+    found = "select tablename from pg_tables where schemaname = 'public' and tablename !~ '^schema_migrations' order by 1"
     return [str(row[0]) for row in query(access, found)]
 
 
@@ -123,17 +127,19 @@ def test_what_a_migration_may_hold(database: Access, tmp_path: Path, statement: 
         ("-- why\n\n  select nope;", "2_m.sql:4:10", 'column "nope" does not exist'),
         ("select 'äöü€😀', nope;", "2_m.sql:2:17", 'column "nope" does not exist'),
         ("select\n  1,\n\tnope\n;", "2_m.sql:4:2", 'column "nope" does not exist'),
-        ("create table b ();\n\ncreate table b ();", "2_m.sql", 'relation "b" already exists'),
+        ("create table b ();\n\ncreate table b ();", "2_m.sql:4:1", 'relation "b" already exists'),
         ("create table b (c nope);", "2_m.sql:2:19", 'type "nope" does not exist'),
-        ("select (1", "2_m.sql:4:1", "syntax error at end of input"),
-        ("\\d", "2_m.sql:2:1", 'syntax error at or near "\\"'),
-        ("do $$\nbegin\n  perform 1/0;\nend $$;", "2_m.sql", "division by zero (PL/pgSQL function inline_code_block line 3 at PERFORM)"),
+        ("select (1", "2_m.sql:2:10", "syntax error at end of input"),
+        (
+            "do $$\nbegin\n  perform 1/0;\nend $$;",
+            "2_m.sql:2:1",
+            "zero (PL/pgSQL function inline_code_block line 3 at PERFORM)",
+        ),
         ("do $$\nbegin\n  x := ;\nend $$;", "2_m.sql:4:3", '"x" is not a known variable'),
-        ("create table b ();\nvacuum;", "2_m.sql", "VACUUM cannot run inside a transaction block"),
-        ("create table b (c int);\ncopy b from stdin;", "2_m.sql", "cannot COPY from or to its client"),
-        ("copy a to stdout;", "2_m.sql", "cannot COPY from or to its client"),
-        ("set local statement_timeout = '10ms';\nselect pg_sleep(10);", "2_m.sql", "canceling statement due to statement timeout"),
-        ("select pg_terminate_backend(pg_backend_pid());", "2_m.sql", "terminating connection"),
+        ("create table b ();\nvacuum;", "2_m.sql:3:1", "VACUUM cannot run inside a transaction block"),
+        ("copy a to stdout;", "2_m.sql:2:1", "cannot COPY from or to its client"),
+        ("set local statement_timeout = '10ms';\nselect pg_sleep(10);", "2_m.sql:3:1", "canceling statement due to statement timeout"),
+        ("select pg_terminate_backend(pg_backend_pid());", "2_m.sql:2:1", "terminating connection"),
     ],
 )
 def test_an_error_says_where_and_leaves_what_was_before_it(
@@ -151,11 +157,20 @@ def test_an_error_says_where_and_leaves_what_was_before_it(
     assert [migration.version for migration in runner.pending(database, migrations)] == ["2", "3"]
 
 
-@pytest.mark.parametrize("end", ["commit", "rollback"])
-def test_a_migration_that_ends_its_transaction_is_not_recorded(database: Access, tmp_path: Path, end: str) -> None:
-    with pytest.raises(UserError, match="ended its own transaction"):
-        list(runner.apply(database, write(tmp_path, f"create table a ();\n{end};")))
-    assert ledger(database) == []
+@pytest.mark.parametrize(
+    "statement", ["commit", "COMMIT AND CHAIN", "end", "rollback", "/* so */ abort", "prepare transaction 'a'", "rollback work"]
+)
+def test_a_migration_that_ends_its_transaction_is_refused_before_it_runs(database: Access, tmp_path: Path, statement: str) -> None:
+    with pytest.raises(UserError, match="neither begins nor ends a transaction itself") as refused:
+        list(runner.apply(database, write(tmp_path, f"create table a ();\n  {statement};")))
+    assert refused.value.where == f"1_m.sql:3:{12 if '/*' in statement else 3}"
+    assert ledger(database) == tables(database) == []
+
+
+def test_a_savepoint_is_no_end(database: Access, tmp_path: Path) -> None:
+    statements = "create table a (); savepoint s; create table b (); rollback to s; release s;"
+    assert len(list(runner.apply(database, write(tmp_path, statements)))) == 1
+    assert tables(database) == ["a"]
 
 
 def test_a_mended_file_is_applied_by_the_next_run(database: Access, tmp_path: Path) -> None:
@@ -204,10 +219,10 @@ def test_a_runner_killed_in_the_middle_leaves_nothing_half(
 
 
 def test_a_lock_that_is_not_given_up_is_named(database: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(lock, "_SECONDS", 0.3)
     migrations = write(tmp_path, "create table a ();")
     with database.connect(seconds=30) as holder:
-        holder.execute("select pg_advisory_lock(%s)", [runner.LOCK_KEY])
+        holder.execute("select pg_advisory_lock(%s)", [LOCK_KEY])
         pid = holder.info.backend_pid
         with pytest.raises(UserError, match=r"for more than 0\.3 s") as refused:
             list(runner.apply(database, migrations))
@@ -217,7 +232,7 @@ def test_a_lock_that_is_not_given_up_is_named(database: Access, tmp_path: Path, 
 
 
 def test_a_migration_that_takes_too_long_is_given_up(database: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_SECONDS", 1)
+    monkeypatch.setattr(runner, "SECONDS", 1)
     with pytest.raises(UserError, match="gave no answer within 1 s") as refused:
         list(runner.apply(database, write(tmp_path, "create table a ();", "select pg_sleep(600);")))
     assert refused.value.where == f"{database.endpoint} as infraops_admin"
@@ -245,3 +260,182 @@ def test_a_role_that_may_not_is_told_so(database: Access, tmp_path: Path) -> Non
     finally:
         with database.connect(seconds=30) as connection:
             connection.execute("drop role outsider")
+
+
+def test_an_error_shows_the_statement_shortened_and_without_passwords(database: Access, tmp_path: Path) -> None:
+    long = f"create role nobody_knows\n  password 'secret' in role {'x' * 200};"
+    with pytest.raises(UserError) as refused:
+        list(runner.apply(database, write(tmp_path, long)))
+    [line] = [line for line in refused.value.what.splitlines() if line.startswith("  in: ")]
+    assert line.startswith("  in: create role nobody_knows password *** in role xxx")
+    assert line.endswith("x…")
+    assert len(line) < 120
+
+
+def test_what_fails_at_the_end_is_told(database: Access, tmp_path: Path) -> None:
+    text = "create table a (b int unique deferrable initially deferred); insert into a values (1), (1);"
+    with pytest.raises(UserError, match="refused a migration at its end: duplicate key") as refused:
+        list(runner.apply(database, write(tmp_path, text)))
+    assert refused.value.where == "1_m.sql"
+    assert ledger(database) == tables(database) == []
+
+
+def test_what_one_migration_sets_the_next_does_not_have(database: Access, tmp_path: Path) -> None:
+    with database.connect(seconds=30) as connection:
+        connection.execute("create role other_owner")
+        connection.execute("grant create on schema public to other_owner; grant all on all tables in schema public to other_owner")
+    try:
+        first = "set search_path = pg_catalog; set standard_conforming_strings = off; set client_encoding = 'LATIN1';"
+        second = "create table a (b text default 'it\\'); insert into a values ('ü'); set role other_owner;"
+        with pytest.raises(UserError, match="at its end: permission denied"):
+            list(runner.apply(database, write(tmp_path, first, second)))
+        third = "do $$ begin if current_user = 'other_owner' then raise 'leaked'; end if; end $$"
+        list(runner.apply(database, write(tmp_path, first, second.replace("set role", "set local role") + "reset role;", third)))
+        assert query(database, "select b from a") == [("ü",)]
+    finally:
+        with database.connect(seconds=30) as connection:
+            connection.execute("drop owned by other_owner; drop role other_owner")
+
+
+def test_up_to_a_version(database: Access, tmp_path: Path) -> None:
+    migrations = write(tmp_path, "create table a ();", "create table b ();", "create table c ();")
+    assert [applied.migration.version for applied in runner.apply(database, migrations, target="2")] == ["1", "2"]
+    assert list(runner.apply(database, migrations, target="1")) == []
+    with pytest.raises(UserError, match="there is no migration of version 4"):
+        list(runner.apply(database, migrations, target="4"))
+    assert [applied.migration.version for applied in runner.apply(database, migrations)] == ["3"]
+
+
+def test_an_edited_file_is_refused_until_it_is_restored_or_marked(database: Access, tmp_path: Path) -> None:
+    first = write(tmp_path, "create table a ();")
+    list(runner.apply(database, first))
+    same = write(tmp_path, "-- why\ncreate table a ()", "create table b ();")
+    assert len(list(runner.apply(database, same))) == 1
+    edited = write(tmp_path, "create table a (b int);", "create table b ();")
+    for more in ([], ["create table c ();"]):
+        migrations = write(tmp_path, "create table a (b int);", "create table b ();", *more)
+        with pytest.raises(UserError, match=r"1_m\.sql changed after it was applied") as refused:
+            list(runner.apply(database, migrations))
+        assert "git restore" in refused.value.next
+        assert "infraops migrate mark 1" in refused.value.next
+    assert [status.state for status in runner.status(database, edited)] == [State.EDITED, State.APPLIED]
+    with pytest.raises(UserError, match="changed after it was applied"):
+        runner.down(database, edited[:1])
+    before = runner.status(database, first)[0]
+    runner.mark(database, edited[0])
+    after = runner.status(database, edited)[0]
+    assert after == dataclasses.replace(before, state=State.APPLIED)
+    assert len(list(runner.apply(database, write(tmp_path, "create table a (b int);", "create table b ();", "create table c ();")))) == 1
+
+
+def test_what_is_out_of_order_or_without_a_file_is_told_and_no_reason_to_stop(
+    database: Access, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    migrations = write(tmp_path, "create table a ();", "create table b ();", "create table c ();")
+    list(runner.apply(database, migrations[1:]))
+    capsys.readouterr()
+    assert len(list(runner.apply(database, migrations[:2]))) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "Missing   the file of 3, which is applied",
+        "Older     1_m.sql than the newest applied one, 2_m.sql",
+        "Applying  1_m.sql",
+    ]
+    assert list(runner.apply(database, migrations[:2])) == []
+    assert capsys.readouterr().out == "Missing   the file of 3, which is applied\n"
+
+
+def test_the_state_of_each_and_what_verify_says_of_it(database: Access, tmp_path: Path) -> None:
+    five = write(tmp_path, "create table a ();", "create table b ();", "select 1;", "create table d ();", "create table e ();")
+    list(runner.apply(database, [*five[:2], five[3]]))
+    query(database, "update schema_migrations set checksum = null where version = '2' returning 1")
+    write(tmp_path, "create table a (b int);", "create table b ();", "select 1;")
+    (tmp_path / "4_m.sql").unlink()
+    (tmp_path / "5_m.sql").write_text("-- migrate:up transaction:false\nselect nope;\n-- migrate:down\n")
+    migrations = files.read(tmp_path)
+    with pytest.raises(UserError, match="changed"):
+        list(runner.apply(database, migrations))
+    runner.mark(database, migrations[0])
+    with pytest.raises(UserError, match="nope"):
+        list(runner.apply(database, migrations))
+    query(database, "update schema_migrations set checksum = 'other' where version = '1' returning 1")
+
+    statuses = runner.status(database, migrations)
+    assert [(status.version, status.file, str(status.state), status.is_checksum_known) for status in statuses] == [
+        ("1", "1_m.sql", "edited", True),
+        ("2", "2_m.sql", "applied", False),
+        ("3", "3_m.sql", "applied", True),
+        ("5", "5_m.sql", "interrupted", False),
+        ("4", "", "file missing", True),
+    ]
+    assert [status.applied_by for status in statuses] == ["infraops_admin"] * 3 + [None, "infraops_admin"]
+    found = runner.verify(database, migrations)
+    assert [(finding.version, finding.is_bad, finding.what) for finding in found] == [
+        ("1", True, "its file changed after it was applied"),
+        ("2", False, "applied by another tool, without a checksum: its content could not be compared"),
+        ("5", True, "interrupted in statement 1 of 1"),
+        ("4", True, "applied, and there is no file of it"),
+    ]
+    assert all("git restore" in finding.next or "infraops migrate" in finding.next for finding in found)
+    assert [finding.what for finding in runner.verify(database, [*migrations[:3], migrations[3]]) if finding.version == "3"] == []
+
+
+def test_marking_runs_nothing_and_all_or_none(database: Access, tmp_path: Path) -> None:
+    migrations = write(tmp_path, "create table a ();", "create table b ();")
+    runner.mark(database, *migrations)
+    assert tables(database) == []
+    assert ledger(database) == ["1", "2"]
+    assert runner.verify(database, migrations) == []
+    runner.mark(database, *migrations)
+
+
+def test_the_newest_is_reverted_and_only_it(database: Access, tmp_path: Path) -> None:
+    write(tmp_path, "create table a ();", "create table b ();")
+    for number, name in ((1, "a"), (2, "b")):
+        path = tmp_path / f"{number}_m.sql"
+        path.write_text(f"{path.read_text()}drop table {name};\n")
+    migrations = files.read(tmp_path)
+    list(runner.apply(database, migrations))
+    reverted = runner.down(database, migrations)
+    assert reverted.migration == migrations[1]
+    assert reverted.milliseconds > 0
+    assert (ledger(database), tables(database)) == (["1"], ["a"])
+    assert len(list(runner.apply(database, migrations))) == 1
+    assert runner.down(database, migrations[:1]).migration == migrations[0]  # the highest that has a file
+    assert ledger(database) == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("down", "what", "where"),
+    [
+        ("", "nothing below -- migrate:down", "1_m.sql"),
+        ("-- nothing\n;", "nothing below -- migrate:down", "1_m.sql"),
+        ("\n drop table nope;", 'table "nope" does not exist', "1_m.sql:6:2"),
+        ("drop table a; commit;", "neither begins nor ends a transaction itself", "1_m.sql:5:15"),
+    ],
+)
+def test_what_cannot_be_reverted_stays(database: Access, tmp_path: Path, down: str, what: str, where: str) -> None:
+    write(tmp_path, "create table a ();")
+    path = tmp_path / "1_m.sql"
+    path.write_text(path.read_text() + down)
+    migrations = files.read(tmp_path)
+    list(runner.apply(database, migrations))
+    with pytest.raises(UserError) as refused:
+        runner.down(database, migrations)
+    assert what in refused.value.what
+    assert refused.value.where.startswith(where)
+    assert (ledger(database), tables(database)) == (["1"], ["a"])
+
+
+def test_a_database_in_another_encoding_gets_the_files_text(postgres: TestServer, tmp_path: Path) -> None:
+    with postgres.access().connect(seconds=60) as connection:
+        connection.execute("create database test_latin encoding 'LATIN1' template template0 locale 'C'")
+    try:
+        access = postgres.access(database="test_latin")
+        migrations = write(tmp_path, "create table a (b text); insert into a values ('ü');", "select 'ü', nope;")
+        with pytest.raises(UserError, match="nope") as refused:
+            list(runner.apply(access, migrations))
+        assert refused.value.where == "2_m.sql:2:13"
+        assert query(access, "select length(b) from a") == [(1,)]
+    finally:
+        with postgres.access().connect(seconds=60) as connection:
+            connection.execute("drop database test_latin with (force)")

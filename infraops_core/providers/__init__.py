@@ -1,0 +1,1 @@
+"""Providers' facts, one file a provider; `pooled.py` asks them about a URL."""
