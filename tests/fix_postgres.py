@@ -206,14 +206,28 @@ class AuditDatabase:
         return self.server.access(role, self.settings.passwords[role], roles.DATABASE)
 
 
-@pytest.fixture
-def audit_database(wanted: server.Wanted) -> AuditDatabase:
-    """A new server with the roles and the database, and no schema yet."""
+def _with_roles(wanted: server.Wanted) -> AuditDatabase:
     running = TestServer(wanted, server.ensure(wanted))
     made = {role: passwords.generate() for role in (roles.OWNER, roles.APP, roles.READONLY)}
     settings = roles.RoleSettings(made, tenant="default", connection_limit=5)
     roles.create(running.access(), settings)
     return AuditDatabase(running, settings)
+
+
+@pytest.fixture
+def audit_database(wanted: server.Wanted) -> AuditDatabase:
+    """A new server with the roles and the database, and no schema yet."""
+    return _with_roles(wanted)
+
+
+@contextmanager
+def new_audit_database() -> Iterator[AuditDatabase]:
+    """The same for the tests of a whole module."""
+    folder = _new_folder()
+    asked = server.Wanted(ServerFolder(folder / "server"), "infraops", "test", binaries.find([17], None), None, passwords.generate())
+    yield _with_roles(asked)
+    server.remove(asked.folder, "infraops", "test")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 -- migrate:up
+-- infraops:allow-file prefer-bigint-over-int the version of a record's form counts to a few
 create schema if not exists infraops_audit;
 
 create table infraops_audit.audit_events (
