@@ -1,5 +1,6 @@
 """The one-row audit smoke test: write one row as the app, read it back, and see that the app can do no more."""
 
+import hashlib
 import json
 import time
 import uuid
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from infraops_core.access import Access
+from infraops_core.audit.chain import AUDIT_EVENTS, CHAINS
 from infraops_core.errors import ExitCode, UserError
 from infraops_core.tls import Tls
 
@@ -31,7 +33,10 @@ insert into infraops_audit.audit_events
 values (%(event_id)s, 'smoke_test', 'infraops', 'insert', 'infraops_audit.audit_events', 'success',
         'the app wrote this row to prove that it can', %(payload)s, clock_timestamp())
 """
-_READ_BACK = "select count(*) from infraops_audit.audit_events where event_id = %(event_id)s and payload = %(payload)s::jsonb"
+_READ_BACK = f"""
+select seq, row_hash, {AUDIT_EVENTS.record} from infraops_audit.audit_events
+where event_id = %(event_id)s and payload = %(payload)s::jsonb
+"""  # noqa: S608, a constant
 
 # What the app must not be able to do, and the statement that tries it. Each is rolled back should it succeed.
 _FORBIDDEN: dict[str, LiteralString] = {
@@ -52,12 +57,22 @@ where has_table_privilege('infraops_audit.audit_events', privilege)
     or privilege <> 'TRIGGER' and has_any_column_privilege('infraops_audit.audit_events', privilege)
 """
 
+# What guards the tables, and is not there: a trigger that was dropped or disabled, row-level security that was turned off.
+_UNGUARDED = """
+select string_agg(format('%%s of %%s', guard, t.relname), ', ')
+from pg_class t, unnest(array['chain', 'append_only', 'row-level security']) as guard
+where t.relnamespace = 'infraops_audit'::regnamespace and t.relname = any (%(tables)s) and not case guard
+    when 'row-level security' then t.relrowsecurity
+    else exists (select from pg_trigger g where g.tgrelid = t.oid and g.tgname = guard and g.tgenabled in ('O', 'A')) end
+"""
+
 
 @dataclass(frozen=True)
 class SmokeResult:
-    """What was proved: the row's id, and how long inserting it and reading it back took."""
+    """What was proved: the row's id and its place in the chain, and how long inserting it and reading it back took."""
 
     row_id: str
+    seq: int
     insert_ms: float
     read_ms: float
     tls: str
@@ -65,7 +80,7 @@ class SmokeResult:
     def summary(self) -> str:
         """The result in one line."""
         return (
-            f"Smoke     1 row inserted in {self.insert_ms:.1f} ms, read back in {self.read_ms:.1f} ms; "
+            f"Smoke     1 row inserted in {self.insert_ms:.1f} ms, read back in {self.read_ms:.1f} ms, row {self.seq} of its chain; "
             "UPDATE, DELETE, TRUNCATE, DDL refused to the app"
         )
 
@@ -116,19 +131,27 @@ def _may_pass(error: "Error") -> bool:
 
 def _prove(connection: "Connection", access: Access, event_id: str, details: Mapping[str, Any]) -> SmokeResult:
     tls = _check_tls(connection, access)
+    _check_tenant(connection, access)
     payload = json.dumps(dict(details))
     insert_ms = _insert(connection, event_id, payload)
     started = time.perf_counter()
-    row = connection.execute(_READ_BACK, {"event_id": event_id, "payload": payload}).fetchone()
+    connection.execute("set client_encoding = 'UTF8'")
+    rows = connection.execute(_READ_BACK.encode(), {"event_id": event_id, "payload": payload}).fetchall()
     read_ms = (time.perf_counter() - started) * 1000
-    if row is None or row[0] != 1:
-        raise _failed(access, f"one row was written and {row[0] if row else 'none'} came back equal")
+    if len(rows) != 1:
+        raise _failed(access, f"one row was written and {len(rows) or 'none'} came back equal")
+    seq, row_hash, record = rows[0]
+    if hashlib.sha256(record).digest() != row_hash:
+        raise _failed(access, "the row's hash is not that of its content: the chain's trigger is not the schema's")
     for what, statement in _FORBIDDEN.items():
         _check_refused(connection, access, what, statement, event_id)
     too_much = connection.execute(_TOO_MUCH).fetchone()
     if too_much != (None,):
         raise _failed(access, f"the app has {too_much and too_much[0]} on a part of the audit events, and it must not")
-    return SmokeResult(event_id, insert_ms, read_ms, tls)
+    unguarded = connection.execute(_UNGUARDED, {"tables": [chain.table for chain in CHAINS]}).fetchone()
+    if unguarded != (None,):
+        raise _failed(access, f"the trail is not guarded: {unguarded and unguarded[0]} is off")
+    return SmokeResult(event_id, seq, insert_ms, read_ms, tls)
 
 
 def _check_tls(connection: "Connection", access: Access) -> str:
@@ -136,6 +159,12 @@ def _check_tls(connection: "Connection", access: Access) -> str:
     if access.tls is not Tls.DISABLE and not encrypted:
         raise _failed(access, f"the connection is not encrypted, and the rule is {access.tls}")
     return access.url.sslmode if encrypted else "off (loopback)"
+
+
+def _check_tenant(connection: "Connection", access: Access) -> None:
+    if connection.execute("select coalesce(current_setting('infraops.tenant', true), '')").fetchone() == ("",):
+        remedy = "give it one (alter role infraops_app set infraops.tenant = 'default')"
+        raise _failed(access, "the app has no tenant: the setting infraops.tenant is empty", remedy, ExitCode.COULD_NOT_CHECK)
 
 
 def _insert(connection: "Connection", event_id: str, payload: str) -> float:
@@ -156,6 +185,8 @@ def _check_refused(connection: "Connection", access: Access, what: str, statemen
             connection.execute(statement, {"event_id": event_id})
     except psycopg.errors.InsufficientPrivilege:
         return
+    except psycopg.errors.RestrictViolation:
+        raise _failed(access, f"the app has the privilege to {what}, and only a trigger stopped it") from None
     raise _failed(access, f"the app was allowed to {what}, and it must not be")
 
 

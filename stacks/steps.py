@@ -40,6 +40,7 @@ def schema(database: Database, urls: RoleUrls, settings: Settings) -> Schema:
         identity=database.identity,
         folder_checksum=audit_schema.wanted().checksum,
         mode=str(settings.schema),
+        environment=str(settings.environment),
         opts=ResourceOptions(depends_on=[urls.made_by], protect=settings.protect),
     )
 

@@ -21,8 +21,9 @@ class _SchemaProvider(Shim):
     def _bring(self, props: Properties) -> Properties:
         from infraops_core import schema
         from infraops_core.access import Access
+        from infraops_core.settings import Environment
 
-        state = schema.bring(Access.from_inputs(props["access"]), props["mode"])
+        state = schema.bring(Access.from_inputs(props["access"]), props["mode"], Environment(props["environment"]))
         return self.kept(props) | {"version": state.version, "checksum": state.checksum}
 
 
@@ -34,6 +35,7 @@ class Schema(Resource, module="infraops", name="Schema"):
 
     def __init__(
         self, name: str, *, access: Mapping[str, Any], identity: Input[str], folder_checksum: str, mode: str,
+        environment: str,
         opts: ResourceOptions | None = None,
     ) -> None:  # fmt: skip
         props: dict[str, Input[Any]] = {
@@ -41,6 +43,7 @@ class Schema(Resource, module="infraops", name="Schema"):
             "identity": identity,
             "folder_checksum": folder_checksum,
             "mode": mode,
+            "environment": environment,
             "version": None,
             "checksum": None,
         }

@@ -19,6 +19,7 @@ from infraops_core import passwords, roles, schema, smoke
 from infraops_core.access import Access
 from infraops_core.errors import UserError
 from infraops_core.servers.embedded.process import free_port
+from infraops_core.settings import Environment
 from infraops_core.tls import Tls
 from tests.fix_postgres import AuditDatabase, TestServer, wait_until
 
@@ -34,7 +35,7 @@ def audit(postgres: TestServer) -> Iterator[AuditDatabase]:
     run_sql(postgres.access(), drop)
     roles.create(postgres.access(), settings)
     made = AuditDatabase(postgres, settings)
-    schema.bring(made.access(roles.OWNER), "apply")
+    schema.bring(made.access(roles.OWNER), "apply", Environment.DEV)
     yield made
     run_sql(postgres.access(), drop)
 
@@ -174,10 +175,10 @@ def test_leaves_nothing_else_behind(app: Access, audit: AuditDatabase) -> None:
 @pytest.mark.parametrize(
     ("privilege", "what"),
     [
-        ("update on infraops_audit.audit_events", "was allowed to UPDATE,"),
+        ("update on infraops_audit.audit_events", "has the privilege to UPDATE, and only a trigger"),
         ("update (outcome) on infraops_audit.audit_events", "has UPDATE on a part of the audit events"),
-        ("delete on infraops_audit.audit_events", "was allowed to DELETE,"),
-        ("truncate on infraops_audit.audit_events", "was allowed to TRUNCATE,"),
+        ("delete on infraops_audit.audit_events", "has the privilege to DELETE, and only a trigger"),
+        ("truncate on infraops_audit.audit_events", "has the privilege to TRUNCATE, and only a trigger"),
         ("trigger on infraops_audit.audit_events", "has TRIGGER on"),
         ("references on infraops_audit.audit_events", "has REFERENCES on"),
         ("create on schema infraops_audit", "was allowed to CREATE TABLE,"),
@@ -202,7 +203,7 @@ def test_an_app_that_owns_the_tables_fails_at_once_and_drops_nothing(app: Access
     before = rows(owner)
     run_sql(audit.server.access(), f"grant {roles.OWNER} to {roles.APP}")
     try:
-        assert "was allowed to UPDATE" in refusal(app).what
+        assert "has the privilege to UPDATE" in refusal(app).what
     finally:
         run_sql(audit.server.access(), f"revoke {roles.OWNER} from {roles.APP}")
     assert before < rows(owner)
@@ -227,7 +228,7 @@ def test_a_log_in_that_waiting_cannot_mend_fails_at_once(app: Access, parts: dic
         ("alter role infraops_app nologin", "alter role infraops_app login", "not permitted to log in"),
         ("revoke connect on database infraops from infraops_app", "grant connect on database infraops to infraops_app",
          "permission denied"),
-        ("alter role infraops_app reset infraops.tenant", "alter role infraops_app set infraops.tenant = 'default'", "tenant_id"),
+        ("alter role infraops_app reset infraops.tenant", "alter role infraops_app set infraops.tenant = 'default'", "has no tenant"),
         ("alter database infraops set default_transaction_read_only = on", "alter database infraops reset default_transaction_read_only",
          "cannot execute INSERT in a read-only transaction"),
     ],
@@ -266,7 +267,7 @@ def test_a_row_that_comes_back_changed_fails_at_once(app: Access, owner: Access)
         owner, "create trigger change before insert on infraops_audit.audit_events for each row execute function infraops_audit.change()"
     )
     try:
-        assert "one row was written and 0 came back equal" in refusal(app).what
+        assert "one row was written and none came back equal" in refusal(app).what
     finally:
         run_sql(owner, "drop function infraops_audit.change() cascade")
 
@@ -364,7 +365,7 @@ class CutsFirst:
 
 
 @pytest.mark.parametrize("reply", [False, True], ids=["before it arrives", "before its reply arrives"])
-@pytest.mark.parametrize("statement", [b"insert into infraops_audit", b"select count(*)", b"truncate", b"drop table", b"ROLLBACK"])
+@pytest.mark.parametrize("statement", [b"insert into infraops_audit", b"select seq, row_hash", b"truncate", b"drop table", b"ROLLBACK"])
 def test_a_connection_that_breaks_is_tried_again_with_still_one_row(app: Access, owner: Access, statement: bytes, reply: bool) -> None:
     before = rows(owner)
     with through(app, cut=CutsFirst(statement, reply)) as (access, proxy):
@@ -395,3 +396,36 @@ def test_gives_up_in_time_and_says_where_and_what_next(app: Access, answers: boo
     assert refused.where == f"127.0.0.1:{port}/infraops as infraops_app"
     assert refused.next == "see that the server runs and lets this machine in, then: pulumi up"
     assert "\n" not in refused.what
+
+
+@pytest.mark.parametrize(
+    ("break_it", "mend_it", "what"),
+    [
+        ("alter table infraops_audit.audit_events disable trigger append_only", "alter table infraops_audit.audit_events enable trigger append_only",
+         "append_only of audit_events is off"),
+        ("alter table infraops_audit.agent_runs disable trigger chain", "alter table infraops_audit.agent_runs enable trigger chain",
+         "chain of agent_runs is off"),
+        ("alter table infraops_audit.agent_runs enable replica trigger chain", "alter table infraops_audit.agent_runs enable trigger chain",
+         "chain of agent_runs is off"),
+        ("alter table infraops_audit.approval_requests disable row level security",
+         "alter table infraops_audit.approval_requests enable row level security", "row-level security of approval_requests is off"),
+    ],
+)  # fmt: skip
+def test_a_trail_without_its_guards_fails(app: Access, owner: Access, break_it: str, mend_it: str, what: str) -> None:
+    run_sql(owner, break_it)
+    try:
+        assert what in refusal(app).what
+    finally:
+        run_sql(owner, mend_it)
+    assert smoke.run(app, DETAILS).seq > 0
+
+
+def test_a_chain_with_wrong_hashes_fails(app: Access, owner: Access) -> None:
+    with owner.connect(seconds=30) as connection:
+        row = connection.execute("select pg_get_functiondef('infraops_audit.chain_audit_event'::regproc)").fetchone()
+        assert row is not None
+        run_sql(owner, row[0].replace("return new;\nend", "new.row_hash := repeat('x', 32)::bytea;\nreturn new;\nend"))
+        try:
+            assert "hash is not that of its content" in refusal(app).what
+        finally:
+            run_sql(owner, row[0])
