@@ -131,3 +131,10 @@ def place(stack: str, account: Account) -> Path:
         if os.access(existing / _MARKER, os.F_OK):
             return existing
     return inside if account.can_enter(state) or not account.is_another else outside
+
+
+def around(base: Path) -> list[Path]:
+    """The folders around a base folder that hold nothing but servers' folders, the nearest first; others are their users'."""
+    return [
+        parent for parent in base.parents[:2] if _OUTSIDE in (parent, parent.parent) or (parent == base.parent and parent.name == "servers")
+    ]

@@ -19,7 +19,7 @@ from infraops_core.servers.embedded import answer, cluster, disk, process, start
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 from infraops_core.servers.embedded.claim import alone, check_data, check_owner, check_way, claim, hold
-from infraops_core.servers.embedded.folder import Content, Marker, ServerFolder
+from infraops_core.servers.embedded.folder import Content, Marker, ServerFolder, around
 from infraops_core.servers.embedded.process import LOOPBACK
 from infraops_core.servers.embedded.programs import reachable
 from infraops_core.tls import Tls
@@ -125,9 +125,9 @@ def remove(folder: ServerFolder, project: str, stack: str) -> None:
                 if inside.is_dir() and not inside.is_symlink():
                     shutil.rmtree(inside)
             shutil.rmtree(folder.base)  # the marker goes last, or a removal cut short could not be taken up again
-    for parent in folder.base.parents[:2]:
+    for parent in around(folder.base):
         with suppress(OSError):
-            parent.rmdir()  # the folders around it go when they are empty
+            parent.rmdir()  # it goes when it is empty
 
 
 def _up(wanted: Wanted, programs: Binaries, account: Account) -> int:

@@ -8,7 +8,7 @@ import pytest
 from infraops_core.servers.embedded import account as accounts
 from infraops_core.servers.embedded import folder as folders
 from infraops_core.servers.embedded import server
-from infraops_core.servers.embedded.folder import Marker, ServerFolder, place
+from infraops_core.servers.embedded.folder import Marker, ServerFolder, around, place
 from tests.fix_postgres import TestServer
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another account")
@@ -63,3 +63,16 @@ def test_a_state_closed_later_moves_no_server(open_folder: Path, monkeypatch: py
     state.chmod(0o700)
     assert place("test", accounts.for_server()) == inside
     assert place("other", accounts.for_server()).is_relative_to(folders._OUTSIDE)
+
+
+@pytest.mark.parametrize(
+    ("base", "ours"),
+    [
+        ("/work/.infraops/servers/local", ["/work/.infraops/servers"]),
+        ("/var/lib/infraops/0123456789ab/local", ["/var/lib/infraops/0123456789ab", "/var/lib/infraops"]),
+        ("/var/tmp/scratch", []),
+        ("/srv/servers/mine/local", []),
+    ],
+)
+def test_only_folders_made_for_servers_go_with_the_last_of_them(base: str, ours: list[str]) -> None:
+    assert [str(folder) for folder in around(Path(base))] == ours

@@ -156,6 +156,7 @@ def test_remove_stops_the_server_and_deletes_its_folder(with_a_row: TestServer, 
     assert capsys.readouterr().out.splitlines() == [f"Stopping  Postgres in {base}/data", f"Removing  {base}, the data of stack test"]
     assert not base.exists()
     assert not base.parent.exists()  # it was the last of its servers
+    assert base.parents[1].is_dir()  # not ours to remove, empty or not
     assert psutil.wait_procs(of_server, timeout=10)[1] == []
     assert process.is_free(with_a_row.running.port)
     server.remove(with_a_row.folder, "infraops", "test")
