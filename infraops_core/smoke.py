@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from infraops_core.access import Access
-from infraops_core.audit.chain import AUDIT_EVENTS, CHAINS
+from infraops_core.audit.chain.record import AUDIT_EVENTS, CHAINS
 from infraops_core.errors import ExitCode, UserError
 from infraops_core.tls import Tls
 

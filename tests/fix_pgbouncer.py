@@ -48,7 +48,7 @@ def pgbouncer(access: Access, mode: str, *, size: int = 20, more: str = "") -> I
     """
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
     if program is None:
-        pytest.skip("there is no PgBouncer (Debian: apt-get install pgbouncer): unproven that migrations refuse it and that the store works behind it")
+        pytest.skip("there is no PgBouncer (Debian: apt-get install pgbouncer); unproven: how migrations and the store fare behind it")
     account = accounts.for_server()
     folder = Path(tempfile.mkdtemp(prefix="infraops-pgbouncer-"))
     port = process.free_port()

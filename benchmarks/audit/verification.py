@@ -8,7 +8,7 @@ import psycopg
 
 from benchmarks.audit.place import Place
 from infraops_core.access import Access
-from infraops_core.audit.verify import one_moment, verify
+from infraops_core.audit.chain.verify import one_moment, verify
 
 _ROWS = 1_000_000
 _ROUNDS = 5

@@ -10,12 +10,12 @@ from psycopg.rows import TupleRow
 
 from infraops_core.audit import statements
 from infraops_core.audit.approvals import broken_rule
-from infraops_core.audit.async_connections import AsyncConnection, AsyncConnections
 from infraops_core.audit.batch import Batch, Chunk, Outcome
+from infraops_core.audit.connections.async_connections import AsyncConnection, AsyncConnections
+from infraops_core.audit.connections.sources import UrlSource
 from infraops_core.audit.events import AgentRun, ApprovalRequest, AuditEvent, IncidentSnapshot, Record
 from infraops_core.audit.listing import Listing
 from infraops_core.audit.rules import check_tenant
-from infraops_core.audit.sources import UrlSource
 from infraops_core.audit.store import Preview, Recorded, StoredEvent
 from infraops_core.tls import Tls
 

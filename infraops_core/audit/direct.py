@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from psycopg import errors
 from psycopg.pq import ExecStatus, Format
 
-from infraops_core.audit.connections import Connection
+from infraops_core.audit.connections.connections import Connection
 
 _prepared: "WeakKeyDictionary[Connection, dict[bytes, bytes]]" = WeakKeyDictionary()
 

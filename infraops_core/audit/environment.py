@@ -9,8 +9,8 @@ from typing import Any
 
 from infraops_core import reading
 from infraops_core.audit.async_postgres import AsyncPostgresAuditStore
+from infraops_core.audit.connections.sources import EnvironmentUrl
 from infraops_core.audit.postgres import PostgresAuditStore
-from infraops_core.audit.sources import EnvironmentUrl
 from infraops_core.errors import UserError
 from infraops_core.tls import Tls
 

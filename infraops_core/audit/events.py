@@ -11,7 +11,8 @@ from typing import Annotated, Any, ClassVar, Self, get_type_hints
 from uuid import UUID, uuid4
 
 from infraops_core import reading
-from infraops_core.audit import chain, rules
+from infraops_core.audit import rules
+from infraops_core.audit.chain import record as chain
 from infraops_core.audit.payload import Mistake, encode, same
 from infraops_core.errors import UserError
 from infraops_core.reading import Reader, shown

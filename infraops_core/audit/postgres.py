@@ -11,11 +11,11 @@ from psycopg.rows import TupleRow
 from infraops_core.audit import direct, statements
 from infraops_core.audit.approvals import broken_rule
 from infraops_core.audit.batch import Batch, Chunk, Outcome
-from infraops_core.audit.connections import Connection, Connections
+from infraops_core.audit.connections.connections import Connection, Connections
+from infraops_core.audit.connections.sources import UrlSource
 from infraops_core.audit.events import AgentRun, ApprovalRequest, AuditEvent, IncidentSnapshot, Record
 from infraops_core.audit.listing import Listing
 from infraops_core.audit.rules import check_tenant
-from infraops_core.audit.sources import UrlSource
 from infraops_core.audit.store import Preview, Recorded, StoredEvent
 from infraops_core.tls import Tls
 

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from infraops_core.audit.chain import AUDIT_EVENTS, CHAINS, Chain, Type
+from infraops_core.audit.chain.record import AUDIT_EVENTS, CHAINS, Chain, Type
 from infraops_core.audit.events import AuditEvent, Record
 from infraops_core.audit.store import Preview, Recorded, StoredEvent
 from infraops_core.errors import UserError

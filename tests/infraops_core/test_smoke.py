@@ -401,8 +401,8 @@ def test_gives_up_in_time_and_says_where_and_what_next(app: Access, answers: boo
 @pytest.mark.parametrize(
     ("break_it", "mend_it", "what"),
     [
-        ("alter table infraops_audit.audit_events disable trigger append_only", "alter table infraops_audit.audit_events enable trigger append_only",
-         "append_only of audit_events is off"),
+        ("alter table infraops_audit.audit_events disable trigger append_only",
+         "alter table infraops_audit.audit_events enable trigger append_only", "append_only of audit_events is off"),
         ("alter table infraops_audit.agent_runs disable trigger chain", "alter table infraops_audit.agent_runs enable trigger chain",
          "chain of agent_runs is off"),
         ("alter table infraops_audit.agent_runs enable replica trigger chain", "alter table infraops_audit.agent_runs enable trigger chain",

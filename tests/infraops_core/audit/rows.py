@@ -8,7 +8,7 @@ from typing import Any
 
 from infraops_core import checkout
 from infraops_core.access import Access
-from infraops_core.audit.chain import AGENT_RUNS, APPROVAL_REQUESTS, AUDIT_EVENTS, INCIDENT_SNAPSHOTS, Chain
+from infraops_core.audit.chain.record import AGENT_RUNS, APPROVAL_REQUESTS, AUDIT_EVENTS, INCIDENT_SNAPSHOTS, Chain
 from infraops_core.migrations import files, runner
 
 CONTENT: Mapping[str, Mapping[str, Any]] = {

@@ -4,9 +4,9 @@ import random
 import threading
 
 from infraops_core import roles
+from infraops_core.audit.chain.verify import verify
 from infraops_core.audit.events import AuditEvent
 from infraops_core.audit.store import Recorded
-from infraops_core.audit.verify import verify
 from tests.fix_audit import all_recorded, event, recorded, thread_store
 from tests.fix_postgres import AuditDatabase
 

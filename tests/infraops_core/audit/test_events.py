@@ -13,7 +13,7 @@ import pytest
 
 from infraops_core import checkout, settings
 from infraops_core.audit import rules
-from infraops_core.audit.chain import CHAINS
+from infraops_core.audit.chain.record import CHAINS
 from infraops_core.audit.events import AgentRun, ApprovalRequest, ApprovalStatus, AuditEvent, IncidentSnapshot, Record, RunStatus
 from infraops_core.audit.statements import columns
 from infraops_core.errors import UserError

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from infraops_core import roles
+from infraops_core.audit.chain.verify import verify
 from infraops_core.audit.events import AgentRun, ApprovalRequest, AuditEvent, IncidentSnapshot, Record, RunStatus
 from infraops_core.audit.store import AuditStore, Preview, Recorded
-from infraops_core.audit.verify import verify
 from infraops_core.errors import UserError
 from tests.fix_audit import MakeStore, all_recorded, event, recorded
 from tests.fix_pgbouncer import pgbouncer

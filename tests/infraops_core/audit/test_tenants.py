@@ -9,7 +9,7 @@ import pytest
 
 from infraops_core import roles
 from infraops_core.audit import statements
-from infraops_core.audit.chain import CHAINS
+from infraops_core.audit.chain.record import CHAINS
 from infraops_core.audit.events import AgentRun, ApprovalRequest, IncidentSnapshot
 from infraops_core.audit.postgres import PostgresAuditStore
 from infraops_core.audit.store import AuditStore

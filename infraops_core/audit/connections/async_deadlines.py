@@ -6,8 +6,8 @@ Cancelling the task would not do: psycopg then asks the server to cancel, and a 
 import asyncio
 import time
 
-from infraops_core.audit.door import Door
-from infraops_core.audit.sessions import AsyncSession
+from infraops_core.audit.connections.door import Door
+from infraops_core.audit.connections.sessions import AsyncSession
 
 
 class AsyncDeadlines:

@@ -14,17 +14,17 @@ import psutil
 import psycopg
 import pytest
 
-from infraops_core.audit import connections as connections_module
-from infraops_core.audit import sources
-from infraops_core.audit.async_connections import AsyncConnection, AsyncConnections
-from infraops_core.audit.connections import Connection, Connections
-from infraops_core.audit.sources import FileUrl
+from infraops_core.audit.connections import connections as connections_module
+from infraops_core.audit.connections import sources
+from infraops_core.audit.connections.async_connections import AsyncConnection, AsyncConnections
+from infraops_core.audit.connections.connections import Connection, Connections
+from infraops_core.audit.connections.sources import FileUrl
 from infraops_core.errors import UserError
 from infraops_core.tls import Tls
 from tests.fix_pgbouncer import pgbouncer
 from tests.fix_postgres import TestServer, wait_until
 from tests.fix_proxy import Mode, Proxy
-from tests.infraops_core.audit.places import Once, Place, place, renewed
+from tests.infraops_core.audit.connections.places import Once, Place, place, renewed
 
 AT_ONCE = 0.5
 

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg.types.json import Jsonb
 
 from infraops_core.access import Access
-from infraops_core.audit import heads, keys
-from infraops_core.audit.chain import AGENT_RUNS, AUDIT_EVENTS, CHAINS, GENESIS, Chain
-from infraops_core.audit.findings import Kind
-from infraops_core.audit.heads import Head
-from infraops_core.audit.verify import verify
+from infraops_core.audit.chain import heads, keys
+from infraops_core.audit.chain.findings import Kind
+from infraops_core.audit.chain.heads import Head
+from infraops_core.audit.chain.record import AGENT_RUNS, AUDIT_EVENTS, CHAINS, GENESIS, Chain
+from infraops_core.audit.chain.verify import verify
 from infraops_core.errors import UserError
 from tests.fix_postgres import TestServer
 from tests.infraops_core.audit import rows
@@ -41,44 +41,55 @@ def connection(prepared: Access) -> Iterator[Any]:
     """A connection whose changes are undone at the end: what is tampered with is tampered with in a transaction."""
     with prepared.connect(seconds=60) as opened, opened.transaction(force_rollback=True):
         opened.execute("set local session_replication_role = replica")
+        opened.execute("set local search_path = infraops_audit, pg_catalog")
         opened.execute("alter table infraops_audit.audit_events drop constraint audit_events_seq")
         yield opened
 
 
+def run(connection: Any, statement: str, parameters: list[Any] | None = None) -> Any:
+    """Execute what is written below, where `alpha` stands for the rows of that tenant."""
+    return connection.execute(statement.replace("where alpha", "where tenant_id = 'alpha'"), parameters)
+
+
 def hashed(seq: int, table: str = "audit_events") -> str:
     """SQL that gives a row of alpha the hash its content has now."""
-    return f"update infraops_audit.{table} set row_hash = sha256({AUDIT_EVENTS.record}) where tenant_id = 'alpha' and seq = {seq}"
+    return f"update {table} set row_hash = sha256({AUDIT_EVENTS.record}) where alpha and seq = {seq}"
 
 
 FORGED = """
-insert into infraops_audit.audit_events (tenant_id, event_id, event_type, actor, action, outcome, summary, occurred_at, seq, prev_hash, row_hash)
+insert into audit_events (tenant_id, event_id, event_type, actor, action, outcome, summary, occurred_at, seq, prev_hash, row_hash)
 select 'alpha', gen_random_uuid(), 'forged', 'mallory', 'a', 'o', 's', now(), {seq}, {prev}, {own}
-"""  # noqa: E501
-SHIFT = "update infraops_audit.audit_events set seq = seq + 1 where tenant_id = 'alpha' and seq >= {seq}"
-HASH_OF = "(select row_hash from infraops_audit.audit_events where tenant_id = 'alpha' and seq = {seq})"
+"""
+SHIFT = "update audit_events set seq = seq + 1 where alpha and seq >= {seq}"
 FAKE = "repeat('x', 32)::bytea"
-A = "infraops_audit.audit_events where tenant_id = 'alpha'"
+A = "audit_events where alpha"
+
+
+def forged(seq: int, *, after: int | None) -> str:
+    """SQL that puts in a row with a hash of no row, and before it that of the row at `after`, or of none."""
+    prev = FAKE if after is None else f"(select row_hash from audit_events where tenant_id = 'alpha' and seq = {after})"
+    return FORGED.format(seq=seq, prev=prev, own=FAKE)
 
 
 def removed_and_closed_up(first: int, last: int) -> list[str]:
     return [f"delete from {A} and seq between {first} and {last}",
-            f"update infraops_audit.audit_events set seq = seq - {last - first + 1} where tenant_id = 'alpha' and seq > {last}"]  # fmt: skip
+            f"update audit_events set seq = seq - {last - first + 1} where alpha and seq > {last}"]  # fmt: skip
 
 
 TAMPERED: list[tuple[str, list[str], Kind, int]] = [
-    ("a summary", ["update infraops_audit.audit_events set summary = 'x' where tenant_id = 'alpha' and seq = 4"], Kind.CHANGED, 4),
-    ("the first row", ["update infraops_audit.audit_events set actor = 'x' where tenant_id = 'alpha' and seq = 1"], Kind.CHANGED, 1),
-    ("the last row", ["update infraops_audit.audit_events set actor = 'x' where tenant_id = 'alpha' and seq = 8"], Kind.CHANGED, 8),
-    ("a payload's number", ["update infraops_audit.audit_events set payload = '{\"n\": 1.0}' where tenant_id = 'alpha' and seq = 2"], Kind.CHANGED, 2),
-    ("the time of recording", ["update infraops_audit.audit_events set recorded_at = recorded_at - interval '1 us' where tenant_id = 'alpha' and seq = 5"],
+    ("a summary", ["update audit_events set summary = 'x' where alpha and seq = 4"], Kind.CHANGED, 4),
+    ("the first row", ["update audit_events set actor = 'x' where alpha and seq = 1"], Kind.CHANGED, 1),
+    ("the last row", ["update audit_events set actor = 'x' where alpha and seq = 8"], Kind.CHANGED, 8),
+    ("a payload's number", ["update audit_events set payload = '{\"n\": 1.0}' where alpha and seq = 2"], Kind.CHANGED, 2),
+    ("the time of recording", ["update audit_events set recorded_at = recorded_at - interval '1 us' where alpha and seq = 5"],
      Kind.CHANGED, 5),
-    ("a null", ["update infraops_audit.audit_events set resource = '' where tenant_id = 'alpha' and seq = 3"], Kind.CHANGED, 3),
-    ("text moved between fields", ["update infraops_audit.audit_events set actor = actor || left(action, 1), action = substr(action, 2) "
-                                   "where tenant_id = 'alpha' and seq = 3"], Kind.CHANGED, 3),
-    ("a hash", [f"update infraops_audit.audit_events set row_hash = {FAKE} where tenant_id = 'alpha' and seq = 6"], Kind.CHANGED, 6),
-    ("the hash before", [f"update infraops_audit.audit_events set prev_hash = {FAKE} where tenant_id = 'alpha' and seq = 6"], Kind.CHANGED, 6),
-    ("a row and its hash", ["update infraops_audit.audit_events set summary = 'x' where tenant_id = 'alpha' and seq = 4", hashed(4)], Kind.CHANGED, 4),
-    ("a row of another tenant's", ["update infraops_audit.audit_events set tenant_id = 'alpha', seq = 9 where tenant_id = 'beta' and seq = 3"],
+    ("a null", ["update audit_events set resource = '' where alpha and seq = 3"], Kind.CHANGED, 3),
+    ("text moved between fields", ["update audit_events set actor = actor || left(action, 1), action = substr(action, 2) "
+                                   "where alpha and seq = 3"], Kind.CHANGED, 3),
+    ("a hash", [f"update audit_events set row_hash = {FAKE} where alpha and seq = 6"], Kind.CHANGED, 6),
+    ("the hash before", [f"update audit_events set prev_hash = {FAKE} where alpha and seq = 6"], Kind.CHANGED, 6),
+    ("a row and its hash", ["update audit_events set summary = 'x' where alpha and seq = 4", hashed(4)], Kind.CHANGED, 4),
+    ("a row of another tenant's", ["update audit_events set tenant_id = 'alpha', seq = 9 where tenant_id = 'beta' and seq = 3"],
      Kind.CHANGED, 9),
     ("one row gone", [f"delete from {A} and seq = 5"], Kind.MISSING, 5),
     ("three rows gone", [f"delete from {A} and seq between 3 and 5"], Kind.MISSING, 3),
@@ -86,25 +97,25 @@ TAMPERED: list[tuple[str, list[str], Kind, int]] = [
     ("the first rows gone, the rest numbered anew", removed_and_closed_up(1, 2), Kind.MISSING, 1),
     # Not to be told from a row rewritten with its hash: the row before the gap is named.
     ("rows gone, the rest numbered anew", removed_and_closed_up(4, 5), Kind.CHANGED, 3),
-    ("two rows changed places", ["update infraops_audit.audit_events set seq = 9 - seq where tenant_id = 'alpha' and seq in (4, 5)"], Kind.REORDERED, 4),
-    ("two distant rows changed places", ["update infraops_audit.audit_events set seq = 9 - seq where tenant_id = 'alpha' and seq in (2, 7)"],
+    ("two rows changed places", ["update audit_events set seq = 9 - seq where alpha and seq in (4, 5)"], Kind.REORDERED, 4),
+    ("two distant rows changed places", ["update audit_events set seq = 9 - seq where alpha and seq in (2, 7)"],
      Kind.REORDERED, 2),
-    ("the first two changed places", ["update infraops_audit.audit_events set seq = 3 - seq where tenant_id = 'alpha' and seq in (1, 2)"],
+    ("the first two changed places", ["update audit_events set seq = 3 - seq where alpha and seq in (1, 2)"],
      Kind.REORDERED, 1),
-    ("a row without a right hash put in", [SHIFT.format(seq=5), FORGED.format(seq=5, prev=HASH_OF.format(seq=4), own=FAKE)], Kind.INSERTED, 5),
-    ("a row with its right hash put in", [SHIFT.format(seq=5), FORGED.format(seq=5, prev=HASH_OF.format(seq=4), own=FAKE), hashed(5)],
+    ("a row without a right hash put in", [SHIFT.format(seq=5), forged(5, after=4)], Kind.INSERTED, 5),
+    ("a row with its right hash put in", [SHIFT.format(seq=5), forged(5, after=4), hashed(5)],
      Kind.INSERTED, 5),
-    ("two rows with right hashes put in", [SHIFT.format(seq=5), SHIFT.format(seq=5), FORGED.format(seq=5, prev=HASH_OF.format(seq=4), own=FAKE), hashed(5),
-                                           FORGED.format(seq=6, prev=HASH_OF.format(seq=5), own=FAKE), hashed(6)], Kind.INSERTED, 5),
-    ("a row with another's hash before it put in", [SHIFT.format(seq=5), FORGED.format(seq=5, prev=FAKE, own=FAKE), hashed(5)], Kind.INSERTED, 5),
-    ("a row put in at the same place", [FORGED.format(seq=8, prev=HASH_OF.format(seq=7), own=FAKE)], Kind.INSERTED, 8),
+    ("two rows with right hashes put in", [SHIFT.format(seq=5), SHIFT.format(seq=5), forged(5, after=4), hashed(5),
+                                           forged(6, after=5), hashed(6)], Kind.INSERTED, 5),
+    ("a row with another's hash before it put in", [SHIFT.format(seq=5), forged(5, after=None), hashed(5)], Kind.INSERTED, 5),
+    ("a row put in at the same place", [forged(8, after=7)], Kind.INSERTED, 8),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("statements", "kind", "seq"), [case[1:] for case in TAMPERED], ids=[case[0] for case in TAMPERED])
 def test_tampering_is_named_at_its_first_row(connection: Any, statements: list[str], kind: Kind, seq: int) -> None:
     for statement in statements:
-        assert connection.execute(statement).rowcount > 0
+        assert run(connection, statement).rowcount > 0
     (finding,) = verify(connection).findings
     assert (finding.kind, finding.seq, finding.tenant, finding.chain) == (kind, seq, "alpha", "audit_events"), finding.detail
     assert f"audit_events, tenant alpha, row {seq}: {kind}" in str(finding)
@@ -120,7 +131,9 @@ def test_each_tenants_first_bad_row_is_named_in_each_chain(connection: Any) -> N
     for chain in CHAINS:
         for tenant in ("alpha", "beta"):
             for seq in (2, 3):
-                connection.execute(f"update infraops_audit.{chain.table} set summary = 'x' where tenant_id = %s and seq = %s", [tenant, seq])
+                connection.execute(
+                    f"update infraops_audit.{chain.table} set summary = 'x' where tenant_id = %s and seq = %s", [tenant, seq]
+                )
     found = [(finding.chain, finding.tenant, finding.seq, finding.kind) for finding in verify(connection).findings]
     assert found == [(chain.table, tenant, 2, Kind.CHANGED) for chain in CHAINS for tenant in ("alpha", "beta")]
     assert {finding.tenant for finding in verify(connection, tenant="beta").findings} == {"beta"}
@@ -135,8 +148,8 @@ def test_an_empty_trail_is_whole(connection: Any) -> None:
 def test_a_long_chain_is_walked_in_order(connection: Any) -> None:
     connection.execute("set local session_replication_role = origin")
     connection.execute(
-        "insert into infraops_audit.agent_runs (tenant_id, event_id, run_id, agent, status, summary, occurred_at) "
-        "select 't' || n % 3, gen_random_uuid(), gen_random_uuid(), 'planner', 'started', repeat('s', n % 90), now() from generate_series(1, 3000) n"
+        "insert into agent_runs (tenant_id, event_id, run_id, agent, status, summary, occurred_at) select 't' || n % 3, "
+        "gen_random_uuid(), gen_random_uuid(), 'planner', 'started', repeat('s', n % 90), now() from generate_series(1, 3000) n"
     )
     seen: list[tuple[str, int]] = []
     verdict = verify(connection, progress=lambda chain, count: seen.append((chain, count)))
@@ -168,11 +181,11 @@ def test_heads_are_every_tenants_last_row_in_every_chain(connection: Any, signed
         (f"delete from {A} and seq >= 3", Kind.TAIL_CUT, 3),
         (f"delete from {A}", Kind.TAIL_CUT, 1),
         # The whole end forged, with hashes that fit.
-        (f"update infraops_audit.audit_events set summary = 'x' where tenant_id = 'alpha' and seq = 8; {hashed(8)}", Kind.CHANGED, 8),
+        (f"update audit_events set summary = 'x' where alpha and seq = 8; {hashed(8)}", Kind.CHANGED, 8),
     ],
 )
 def test_a_tail_that_was_cut_is_found_by_the_heads_only(connection: Any, signed: list[Head], statement: str, kind: Kind, seq: int) -> None:
-    connection.execute(statement)
+    run(connection, statement)
     assert verify(connection).findings == ()
     (finding,) = verify(connection, signed).findings
     assert (finding.kind, finding.seq, finding.tenant, finding.chain) == (kind, seq, "alpha", "audit_events")
@@ -186,7 +199,7 @@ def test_rows_appended_after_the_heads_are_no_finding(connection: Any, signed: l
 
 
 def test_heads_of_several_days_are_all_compared(connection: Any, signed: list[Head]) -> None:
-    older = Head("alpha", "audit_events", 3, connection.execute(f"select row_hash from {A} and seq = 3").fetchone()[0])
+    older = Head("alpha", "audit_events", 3, run(connection, f"select row_hash from {A} and seq = 3").fetchone()[0])
     assert verify(connection, [*signed, older]).findings == ()
     assert verify(connection, [*signed, older]).heads == len(signed) + 1
     wrong = dataclasses.replace(older, row_hash=GENESIS)
@@ -199,7 +212,7 @@ def test_heads_of_several_days_are_all_compared(connection: Any, signed: list[He
 
 def prune(connection: Any, up_to: int, key: Ed25519PrivateKey, chain: Chain = AUDIT_EVENTS) -> None:
     connection.execute("set local session_replication_role = origin")
-    row_hash = connection.execute(f"select row_hash from {A} and seq = %s", [up_to]).fetchone()[0]
+    row_hash = run(connection, f"select row_hash from {A} and seq = %s", [up_to]).fetchone()[0]
     document = heads.sign([Head("alpha", chain.table, up_to, bytes(row_hash))], key)
     connection.execute("select infraops_audit.prune('alpha', %s, %s, %s)", [chain.table, up_to, Jsonb(document)])
     connection.execute("set local session_replication_role = replica")
@@ -212,8 +225,8 @@ PUBLIC = keys.raw(KEY.public_key())
 def test_what_is_left_of_a_pruned_chain_verifies(connection: Any, signed: list[Head]) -> None:
     prune(connection, 2, KEY)
     prune(connection, 5, KEY)
-    assert connection.execute(f"select min(seq), count(*) from {A}").fetchone() == (6, 3)
-    older = Head("alpha", "audit_events", 5, connection.execute("select row_hash from infraops_audit.chain_anchors where seq = 5").fetchone()[0])
+    assert run(connection, f"select min(seq), count(*) from {A}").fetchone() == (6, 3)
+    older = Head("alpha", "audit_events", 5, connection.execute("select row_hash from chain_anchors where seq = 5").fetchone()[0])
     verdict = verify(connection, [*signed, older], key=PUBLIC)
     assert (verdict.findings, verdict.heads) == ((), len(signed) + 1)
 
@@ -221,13 +234,17 @@ def test_what_is_left_of_a_pruned_chain_verifies(connection: Any, signed: list[H
 @pytest.mark.parametrize(
     ("tamper", "kind", "seq"),
     [
-        (lambda c: c.execute(f"delete from {A} and seq = 4"), Kind.MISSING, 4),
-        (lambda c: c.execute(f"delete from {A}"), Kind.TAIL_CUT, 4),
-        (lambda c: c.execute("delete from infraops_audit.chain_anchors"), Kind.MISSING, 1),
-        (lambda c: c.execute(f"update infraops_audit.chain_anchors set row_hash = {FAKE}"), Kind.BAD_ANCHOR, 3),
-        (lambda c: c.execute("update infraops_audit.chain_anchors set signed_head = '{}'"), Kind.BAD_ANCHOR, 3),
-        (lambda c: c.execute("update infraops_audit.chain_anchors set signed_head = jsonb_set(signed_head, '{heads,0,seq}', '4')"), Kind.BAD_ANCHOR, 3),
-        (lambda c: c.execute("update infraops_audit.chain_anchors set seq = 4"), Kind.BAD_ANCHOR, 4),
+        (lambda c: run(c, f"delete from {A} and seq = 4"), Kind.MISSING, 4),
+        (lambda c: run(c, f"delete from {A}"), Kind.TAIL_CUT, 4),
+        (lambda c: c.execute("delete from chain_anchors"), Kind.MISSING, 1),
+        (lambda c: c.execute(f"update chain_anchors set row_hash = {FAKE}"), Kind.BAD_ANCHOR, 3),
+        (lambda c: c.execute("update chain_anchors set signed_head = '{}'"), Kind.BAD_ANCHOR, 3),
+        (
+            lambda c: c.execute("update chain_anchors set signed_head = jsonb_set(signed_head, '{heads,0,seq}', '4')"),
+            Kind.BAD_ANCHOR,
+            3,
+        ),
+        (lambda c: c.execute("update chain_anchors set seq = 4"), Kind.BAD_ANCHOR, 4),
     ],
 )
 def test_an_anchor_hides_nothing(connection: Any, tamper: Callable[[Any], object], kind: Kind, seq: int) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infraops_core.audit.anchors import Anchor
-from infraops_core.audit.chain import GENESIS, Chain
-from infraops_core.audit.findings import Break, Finding, Kind, Link
-from infraops_core.audit.heads import Head
+from infraops_core.audit.chain.anchors import Anchor
+from infraops_core.audit.chain.findings import Break, Finding, Kind, Link
+from infraops_core.audit.chain.heads import Head
+from infraops_core.audit.chain.record import GENESIS, Chain
 
 if TYPE_CHECKING:
     from psycopg import Connection, sql

@@ -12,9 +12,9 @@ import psycopg
 
 from infraops_core import passwords
 from infraops_core.access import Access
-from infraops_core.audit.async_connections import AsyncConnections
-from infraops_core.audit.connections import Connections
-from infraops_core.audit.sources import UrlSource
+from infraops_core.audit.connections.async_connections import AsyncConnections
+from infraops_core.audit.connections.connections import Connections
+from infraops_core.audit.connections.sources import UrlSource
 from infraops_core.tls import Tls
 from tests.fix_postgres import TestServer, wait_until
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from infraops_core.audit import retry
+from infraops_core.audit.connections import retry
 from infraops_core.database_url import DatabaseUrl, parse, redact
 from infraops_core.errors import UserError
 from infraops_core.tls import Tls

@@ -5,8 +5,8 @@ import time
 import weakref
 from collections.abc import Callable
 
-from infraops_core.audit.door import Door
-from infraops_core.audit.sessions import Session
+from infraops_core.audit.connections.door import Door
+from infraops_core.audit.connections.sessions import Session
 
 TICK_SECONDS = 1.0
 

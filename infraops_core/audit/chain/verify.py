@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infraops_core.audit import anchors
-from infraops_core.audit.chain import CHAINS
-from infraops_core.audit.findings import Finding, explain
-from infraops_core.audit.heads import Head
-from infraops_core.audit.walk import Walk
+from infraops_core.audit.chain import anchors
+from infraops_core.audit.chain.findings import Finding, explain
+from infraops_core.audit.chain.heads import Head
+from infraops_core.audit.chain.record import CHAINS
+from infraops_core.audit.chain.walk import Walk
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -14,14 +14,14 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import PoolClosed
 
-from infraops_core.audit import retry
-from infraops_core.audit.deadlines import Deadlines
-from infraops_core.audit.door import Door
-from infraops_core.audit.live import AnyPool, Live
-from infraops_core.audit.pool import Pool
-from infraops_core.audit.retry import Chance, Retry
-from infraops_core.audit.sessions import AsyncSession, Session
-from infraops_core.audit.sources import FixedUrl, UrlSource
+from infraops_core.audit.connections import retry
+from infraops_core.audit.connections.deadlines import Deadlines
+from infraops_core.audit.connections.door import Door
+from infraops_core.audit.connections.live import AnyPool, Live
+from infraops_core.audit.connections.pool import Pool
+from infraops_core.audit.connections.retry import Chance, Retry
+from infraops_core.audit.connections.sessions import AsyncSession, Session
+from infraops_core.audit.connections.sources import FixedUrl, UrlSource
 from infraops_core.errors import UserError
 from infraops_core.tls import Tls
 

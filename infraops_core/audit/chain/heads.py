@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from infraops_core.audit import keys
-from infraops_core.audit.chain import CHAINS
+from infraops_core.audit.chain import keys
+from infraops_core.audit.chain.record import CHAINS
 from infraops_core.errors import ExitCode, UserError
 
 if TYPE_CHECKING:

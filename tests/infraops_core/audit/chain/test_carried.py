@@ -3,15 +3,15 @@
 import dataclasses
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infraops_core import roles
 from infraops_core.access import Access
-from infraops_core.audit.chain import CHAINS
-from infraops_core.audit.verify import Verdict, one_moment, verify
+from infraops_core.audit.chain.record import CHAINS
+from infraops_core.audit.chain.verify import Verdict, one_moment, verify
 from infraops_core.servers.embedded import binaries
 from tests.fix_postgres import AuditDatabase, wait_until
 from tests.infraops_core.audit import rows
@@ -20,7 +20,7 @@ TABLES = [chain.table for chain in CHAINS]
 
 
 @pytest.fixture
-def source(audit_database: AuditDatabase) -> Iterator[AuditDatabase]:
+def source(audit_database: AuditDatabase) -> AuditDatabase:
     """A database whose schema a plain role owns, with rows of two tenants."""
     rows.apply_schema(audit_database.access(roles.OWNER))
     with audit_database.access(roles.OWNER).connect(seconds=60) as owner:
@@ -28,7 +28,7 @@ def source(audit_database: AuditDatabase) -> Iterator[AuditDatabase]:
         for chain in CHAINS:
             rows.append(owner, chain, "alpha", 20)
             rows.append(owner, chain, "beta", 5)
-    yield audit_database
+    return audit_database
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_logical_replication(source: AuditDatabase, destination: Access) -> None
 
 
 def test_the_apps_hashes_are_overwritten_and_the_owners_are_kept(source: AuditDatabase) -> None:
-    forged = {"seq": 99, "prev_hash": bytes(32), "row_hash": b"x" * 32, "recorded_at": "2000-01-01T00:00:00Z"}
+    forged: dict[str, Any] = {"seq": 99, "prev_hash": bytes(32), "row_hash": b"x" * 32, "recorded_at": "2000-01-01T00:00:00Z"}
     with source.access(roles.APP).connect(seconds=60) as app:
         for chain in CHAINS:
             (wrote,) = rows.append(app, chain, "default", **forged)
@@ -133,4 +133,7 @@ def test_the_apps_hashes_are_overwritten_and_the_owners_are_kept(source: AuditDa
     assert verdict(source.access(roles.OWNER)).findings == ()
     with source.access(roles.OWNER).connect(seconds=60) as owner:
         (wrote,) = rows.append(owner, CHAINS[0], "alpha", **forged)
-        assert owner.execute("select seq, row_hash from infraops_audit.audit_events where event_id = %s", [wrote]).fetchone() == (99, b"x" * 32)
+        assert owner.execute("select seq, row_hash from infraops_audit.audit_events where event_id = %s", [wrote]).fetchone() == (
+            99,
+            b"x" * 32,
+        )

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from infraops_core import checkout, roles
-from infraops_core.audit.chain import APPROVAL_REQUESTS, AUDIT_EVENTS, CHAINS
-from infraops_core.audit.verify import verify
+from infraops_core.audit.chain.record import APPROVAL_REQUESTS, AUDIT_EVENTS, CHAINS
+from infraops_core.audit.chain.verify import verify
 from infraops_core.migrations import files, runner
 from tests.fix_postgres import AuditDatabase, TestServer, new_audit_database
 from tests.infraops_core.audit import rows
@@ -48,7 +48,10 @@ def test_no_role_changes_a_row(database: AuditDatabase, table: str, change: str)
                           (roles.OWNER, psycopg.errors.RestrictViolation)):  # fmt: skip
         with database.access(role).connect(seconds=30) as connection, pytest.raises(refusal):
             connection.execute(statement)
-    with database.server.access().connect(seconds=30, database=roles.DATABASE) as superuser, pytest.raises(psycopg.errors.RestrictViolation):
+    with (
+        database.server.access().connect(seconds=30, database=roles.DATABASE) as superuser,
+        pytest.raises(psycopg.errors.RestrictViolation),
+    ):
         superuser.execute(statement)
 
 
@@ -109,9 +112,10 @@ def test_a_payload_of_just_1_mib_is_stored(database: AuditDatabase) -> None:
 
 @pytest.mark.parametrize("column", ["tenant_id", "event_id", "summary", "payload", "occurred_at"])
 def test_a_null_is_refused(database: AuditDatabase, column: str) -> None:
+    changed: dict[str, Any] = {column: None}
     for chain in CHAINS:
         with database.access(roles.OWNER).connect(seconds=30) as owner, pytest.raises(psycopg.errors.NotNullViolation):
-            rows.append(owner, chain, "default", **{column: None})
+            rows.append(owner, chain, "default", **changed)
 
 
 # Approvals: requested once, decided at most once, and never before.
@@ -152,11 +156,12 @@ def test_another_tenants_request_is_none(database: AuditDatabase) -> None:
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 def test_an_old_snapshot_can_not_append(database: AuditDatabase, level: str) -> None:
     with database.access(roles.APP).connect(seconds=30) as old, database.access(roles.APP).connect(seconds=30) as other:
-        with pytest.raises((psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure)) as refused, old.transaction():
-            old.execute(f"set transaction isolation level {level}".encode())
-            old.execute("select count(*) from infraops_audit.audit_events")
-            rows.append(other, AUDIT_EVENTS, "default")
+        old.execute(f"begin isolation level {level}".encode())
+        old.execute("select count(*) from infraops_audit.audit_events")
+        rows.append(other, AUDIT_EVENTS, "default")
+        with pytest.raises((psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure)) as refused:
             rows.append(old, AUDIT_EVENTS, "default")
+        old.execute("rollback")
         assert refused.value.diag.constraint_name in ("audit_events_seq", None)
 
 
@@ -193,6 +198,8 @@ def test_rows_from_before_the_chain_join_it(postgres: TestServer, empty_database
         list(runner.apply(access, migrations))
         verdict = verify(connection)
         assert (verdict.rows, verdict.chains, verdict.findings) == (100, 3, ())
-        in_order = connection.execute("select bool_and(recorded_at >= before) from (select recorded_at, lag(recorded_at) over "
-                                      "(partition by tenant_id order by seq) as before from infraops_audit.audit_events) as rows")  # fmt: skip
+        in_order = connection.execute(
+            "select bool_and(recorded_at >= before) from (select recorded_at, lag(recorded_at) over (partition by tenant_id order by seq)"
+            " as before from infraops_audit.audit_events) as rows"
+        )
         assert in_order.fetchone() == (True,)

@@ -9,8 +9,8 @@ import time
 
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from infraops_core.audit.door import Door
-from infraops_core.audit.sessions import AsyncSession, Session, is_good, is_idle
+from infraops_core.audit.connections.door import Door
+from infraops_core.audit.connections.sessions import AsyncSession, Session, is_good, is_idle
 
 # How long a thread waits in the pool before it looks whether connecting failed; longer each time, for it then queues anew.
 FIRST_LOOK = 0.02

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infraops_core.audit import heads, keys
-from infraops_core.audit.findings import Finding, Kind
-from infraops_core.audit.heads import Head
+from infraops_core.audit.chain import heads, keys
+from infraops_core.audit.chain.findings import Finding, Kind
+from infraops_core.audit.chain.heads import Head
 from infraops_core.errors import UserError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from infraops_core.audit import keys
+from infraops_core.audit.chain import keys
 from infraops_core.errors import UserError
 
 KEY = Ed25519PrivateKey.generate()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from infraops_core.audit.chain import Chain
+from infraops_core.audit.chain.record import Chain
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -5,8 +5,8 @@ import time
 import psycopg
 import pytest
 
-from infraops_core.audit import retry
-from infraops_core.audit.retry import Chance, Retry
+from infraops_core.audit.connections import retry
+from infraops_core.audit.connections.retry import Chance, Retry
 from infraops_core.errors import UserError
 
 

@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow
 
-from infraops_core.audit.door import Door, distinct
+from infraops_core.audit.connections.door import Door, distinct
 
 # A pooler between us and the server gives out a key of its own. What is prepared may be on another server connection next time.
 _WHO_ANSWERS = "select pg_backend_pid()"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from infraops_core.audit.chain import CHAINS, Chain
-from infraops_core.audit.heads import Head, sign
-from infraops_core.audit.verify import Progress, one_moment, verify
+from infraops_core.audit.chain.heads import Head, sign
+from infraops_core.audit.chain.record import CHAINS, Chain
+from infraops_core.audit.chain.verify import Progress, one_moment, verify
 from infraops_core.errors import ExitCode, UserError
 
 if TYPE_CHECKING:

@@ -15,17 +15,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from infraops_core.audit import async_connections, connections, sources
-from infraops_core.audit.connections import Connections
-from infraops_core.audit.sources import FileUrl
+from infraops_core.audit.connections import async_connections, connections, sources
+from infraops_core.audit.connections.connections import Connections
+from infraops_core.audit.connections.sources import FileUrl
 from infraops_core.errors import UserError
 from infraops_core.servers.embedded import process, server
 from infraops_core.servers.embedded.folder import Marker, ServerFolder
 from infraops_core.tls import Tls
 from tests.fix_postgres import TestServer, wait_until
 from tests.fix_proxy import Mode, Proxy
-from tests.infraops_core.audit.load import Load
-from tests.infraops_core.audit.places import Place, place, renewed
+from tests.infraops_core.audit.connections.load import Load
+from tests.infraops_core.audit.connections.places import Place, place, renewed
 
 _IN_FLIGHT = """
 select 1 from pg_locks where relation = 'rows'::regclass and mode = 'RowExclusiveLock' and pid <> pg_backend_pid()

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from infraops_core.audit import retry
-from infraops_core.audit.door import Door
-from infraops_core.audit.sources import UrlSource
+from infraops_core.audit.connections import retry
+from infraops_core.audit.connections.door import Door
+from infraops_core.audit.connections.sources import UrlSource
 from infraops_core.errors import UserError
 
 _logger = logging.getLogger("infraops.audit")

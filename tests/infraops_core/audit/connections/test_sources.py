@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infraops_core.audit import sources
-from infraops_core.audit.sources import EnvironmentUrl, FileUrl, FixedUrl, UrlSource
+from infraops_core.audit.connections import sources
+from infraops_core.audit.connections.sources import EnvironmentUrl, FileUrl, FixedUrl, UrlSource
 from infraops_core.database_url import DatabaseUrl
 from infraops_core.errors import UserError
 

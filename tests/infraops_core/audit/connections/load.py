@@ -10,12 +10,12 @@ from typing import Any, Self
 
 import psycopg
 
-from infraops_core.audit.async_connections import AsyncConnections
-from infraops_core.audit.connections import Connections
-from infraops_core.audit.sources import UrlSource
+from infraops_core.audit.connections.async_connections import AsyncConnections
+from infraops_core.audit.connections.connections import Connections
+from infraops_core.audit.connections.sources import UrlSource
 from infraops_core.tls import Tls
 from tests.fix_postgres import wait_until
-from tests.infraops_core.audit.places import INSERT
+from tests.infraops_core.audit.connections.places import INSERT
 
 
 class Load:

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infraops_core import checkout
-from infraops_core.audit import heads, keys
-from infraops_core.audit.chain import CHAINS
-from infraops_core.audit.heads import Head
+from infraops_core.audit.chain import heads, keys
+from infraops_core.audit.chain.heads import Head
+from infraops_core.audit.chain.record import CHAINS
 from infraops_core.errors import ExitCode, UserError
 
 KEY = Ed25519PrivateKey.generate()
@@ -75,7 +75,9 @@ def test_what_is_no_document_of_heads_could_not_be_checked(text: str) -> None:
     assert refused.value.code is ExitCode.COULD_NOT_CHECK
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+)
 def test_no_document_does_more_than_be_refused(document: object) -> None:
     with pytest.raises(UserError):
         heads.check({"format": heads.FORMAT, "heads": document, "made_at": document, "public_key": document, "signature": document}, "f")

@@ -5,9 +5,9 @@ import time
 
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from infraops_core.audit.door import Door
-from infraops_core.audit.pool import FIRST_LOOK, KEPT, LONGEST_LOOK, NAME
-from infraops_core.audit.sessions import AsyncSession, is_good, is_idle
+from infraops_core.audit.connections.door import Door
+from infraops_core.audit.connections.pool import FIRST_LOOK, KEPT, LONGEST_LOOK, NAME
+from infraops_core.audit.connections.sessions import AsyncSession, is_good, is_idle
 
 
 class AsyncPool:

@@ -14,16 +14,16 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import PoolClosed
 
-from infraops_core.audit import retry
-from infraops_core.audit.async_deadlines import AsyncDeadlines
-from infraops_core.audit.async_pool import AsyncPool
-from infraops_core.audit.connections import DRAIN_SECONDS, may_run_again, next_look
-from infraops_core.audit.deadlines import TICK_SECONDS
-from infraops_core.audit.door import Door
-from infraops_core.audit.live import Live
-from infraops_core.audit.retry import Chance, Retry
-from infraops_core.audit.sessions import AsyncSession
-from infraops_core.audit.sources import FixedUrl, UrlSource
+from infraops_core.audit.connections import retry
+from infraops_core.audit.connections.async_deadlines import AsyncDeadlines
+from infraops_core.audit.connections.async_pool import AsyncPool
+from infraops_core.audit.connections.connections import DRAIN_SECONDS, may_run_again, next_look
+from infraops_core.audit.connections.deadlines import TICK_SECONDS
+from infraops_core.audit.connections.door import Door
+from infraops_core.audit.connections.live import Live
+from infraops_core.audit.connections.retry import Chance, Retry
+from infraops_core.audit.connections.sessions import AsyncSession
+from infraops_core.audit.connections.sources import FixedUrl, UrlSource
 from infraops_core.errors import UserError
 from infraops_core.tls import Tls
 
