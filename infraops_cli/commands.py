@@ -5,14 +5,18 @@ from typing import Annotated
 
 import typer
 
+from infraops_cli import audit, migrate
 from infraops_cli.env_output import Format
+from infraops_cli.options import Group
 from infraops_cli.progress import Progress, result
 from infraops_core.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="One Postgres audit database on any target, provisioned by Pulumi.")  # fmt: skip
 engine = typer.Typer(no_args_is_help=True, help="The Pulumi engine of this checkout.")
 app.add_typer(engine, name="engine")
+app.add_typer(migrate.app, name="migrate")
+app.add_typer(audit.app, name="audit")
 
 Stack = Annotated[str, typer.Argument(help="The stack: NAME of a file Pulumi.NAME.yaml.")]
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -17,36 +18,58 @@ DOCS = checkout.ROOT / "docs"
 PAGES = [checkout.ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
-def every_command() -> list[str]:
-    """`infraops NAME` of each command with its flags, read from the command itself."""
-    found: list[str] = []
+def every_command() -> dict[str, list[str]]:
+    """`infraops NAME ARGUMENT [ARGUMENT]` of each command, and its flags, as the command line itself knows them."""
+    found: dict[str, list[str]] = {}
 
-    def walk(group: typer.Typer, prefix: str) -> None:
-        for command in group.registered_commands:
-            assert command.callback is not None
-            found.append(f"{prefix} {command.name or command.callback.__name__}")
-        for sub in group.registered_groups:
-            assert sub.typer_instance is not None
-            walk(sub.typer_instance, f"{prefix} {sub.name}")
+    def walk(command: Any, name: str) -> None:
+        subcommands = getattr(command, "commands", None)
+        if subcommands is not None:
+            for sub in subcommands:
+                walk(subcommands[sub], f"{name} {sub}")
+            return
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+        words = [parameter.name.upper() if parameter.required else f"[{parameter.name.upper()}]" for parameter in arguments]
+        found[" ".join([name, *words])] = [
+            flag for parameter in command.params if parameter not in arguments for flag in (*parameter.opts, *parameter.secondary_opts)
+        ]
 
-    walk(app, "infraops")
+    walk(typer.main.get_command(app), "infraops")
     return found
 
 
-@pytest.mark.parametrize("command", every_command())
-def test_every_command_is_documented(command: str) -> None:
-    assert f"`{command}" in (DOCS / "commands.md").read_text()
+COMMANDS = every_command()
 
 
-@pytest.mark.parametrize("flag", ["--yes", "--format", "--direct", "--admin"])
-def test_every_flag_is_documented(flag: str) -> None:
-    assert flag in (checkout.ROOT / "infraops_cli" / "commands.py").read_text()
-    assert flag in (DOCS / "commands.md").read_text()
+def rows_of(command: str) -> list[str]:
+    return [line for line in (DOCS / "commands.md").read_text().splitlines() if line.startswith("|") and f"`{command}`" in line]
 
 
-def test_no_flag_is_left_out_of_the_list_above() -> None:
-    declared = set(re.findall(r'"(--[a-z-]+)"', (checkout.ROOT / "infraops_cli" / "commands.py").read_text()))
-    assert declared == {"--yes", "--format", "--direct", "--admin"}
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_one_row_with_its_arguments(command: str) -> None:
+    assert len(rows_of(command)) == 1
+
+
+@pytest.mark.parametrize(("command", "flag"), [(command, flag) for command, flags in COMMANDS.items() for flag in flags])
+def test_every_flag_is_in_its_commands_row(command: str, flag: str) -> None:
+    assert re.search(rf"`{flag}\b", "".join(rows_of(command)))
+
+
+def test_no_command_and_no_flag_is_documented_that_is_not_there() -> None:
+    page = (DOCS / "commands.md").read_text()
+    assert set(re.findall(r"\| `(infraops [^`]+)`", page)) == set(COMMANDS)
+    for command, flags in COMMANDS.items():
+        [row] = rows_of(command)
+        assert set(re.findall(r"`(--[a-z-]+)", row)) <= set(flags), command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_names_is_there(page: Path) -> None:
+    names = {re.split(r" [\[A-Z]", command)[0] for command in COMMANDS}
+    groups = {" ".join(name.split()[:2]) for name in names}
+    for told in re.findall(r"(?<![\w/.-])infraops ((?:engine|migrate|audit) [a-z]+)", page.read_text()):
+        assert f"infraops {told}" in names, told
+    assert {"infraops migrate", "infraops audit"} <= groups
 
 
 @pytest.mark.parametrize("key", every_setting())
