@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
 PACKAGES := infraops_core infraops_cli stacks tools tests benchmarks
 
-.PHONY: up down setup test lint lock help
+.PHONY: up down setup test test-full lint lock help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,7 +20,10 @@ setup: .venv/installed ## have the packages and the Pulumi engine, change nothin
 	@.venv/bin/infraops setup "$$STACK"
 
 test: .venv/installed-dev setup ## the whole test suite
-	@.venv/bin/pytest
+	@.venv/bin/pytest --numprocesses 2 --dist loadfile
+
+test-full: .venv/installed-dev setup ## the same, with the tests that look for races and odd inputs repeated many times
+	@TEST_CAMPAIGN=1 .venv/bin/pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/installed-dev ## ruff, mypy --strict, import contracts
 	@.venv/bin/ruff check .

@@ -37,10 +37,10 @@ begin
     end if;
     select string_agg(version, ', ' order by version) into found from public.schema_migrations
     join (values ('20261122000000', '4a47512362f44e99f0f3361e9e85383c53053fe315121809406f704b90da7e49'),
-        ('20261122060000', 'f825b0e411f6c603e275f00f9648d28298da940d4059523eaed1131b37f3ab16'),
+        ('20261122060000', 'a0cd6cd1a96a24459eb1b096681747542167c4cd3f45c672c4dee955b37b43de'),
         ('20261122061000', '8700f1b491af56c7ffbdcdfa4dfe5c86b84c538bae4f0d25a82d222a5c0b46ed'),
         ('20261122062000', '167c74ae2ccd5f377b05e680194b1782a7018c1a6c044858e9b20460d623aa0c'),
-        ('20261122063000', '386aba5955691c4b57692903f819ac66a24a2428cc804058f15340c99185dad3')) as file (version, checksum) using (version)
+        ('20261122063000', 'a9d61c8446b0656ab5576fbc03ce0e0076afca45ac372887b34b7f36b7314443')) as file (version, checksum) using (version)
     where schema_migrations.checksum <> file.checksum;
     if found is not null then
         raise 'changed after it was applied: migration %', found using hint = 'infraops migrate verify says more';
@@ -52,7 +52,7 @@ $$;
 select not exists (select from public.schema_migrations where version = '20261122000000') as infraops_missing,
        clock_timestamp() as infraops_began \gset
 \if :infraops_missing
-reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set lock_timeout = '60s';
+reset session authorization; reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set lock_timeout = '60s';
 
 -- infraops:allow-file prefer-bigint-over-int the version of a record's form counts to a few
 create schema if not exists infraops_audit;
@@ -100,13 +100,22 @@ values ('20261122000000', '4a47512362f44e99f0f3361e9e85383c53053fe315121809406f7
 select not exists (select from public.schema_migrations where version = '20261122060000') as infraops_missing,
        clock_timestamp() as infraops_began \gset
 \if :infraops_missing
-reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set lock_timeout = '60s';
+reset session authorization; reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set lock_timeout = '60s';
 
 -- infraops:allow-file adding-not-nullable-field all rows get a hash, and until they have one nobody may write
 -- infraops:allow-file constraint-missing-not-valid all rows get a hash, and until they have one nobody may write
 -- infraops:allow-file disallowed-unique-constraint all rows get a hash, and until they have one nobody may write
 -- infraops:allow-file require-concurrent-index-deletion all rows get a hash, and until they have one nobody may write
 -- infraops:allow-file require-concurrent-index-creation all rows get a hash, and until they have one nobody may write
+do $$
+begin
+    if pg_catalog.current_setting('server_encoding') <> 'UTF8' then
+        raise exception 'the audit trail needs a database in UTF8, and this one is in %', pg_catalog.current_setting('server_encoding')
+            using errcode = 'feature_not_supported', hint = 'create database infraops encoding UTF8 template template0';
+    end if;
+end
+$$;
+
 alter table infraops_audit.audit_events
     add column seq       bigint,
     add column prev_hash bytea,
@@ -196,14 +205,14 @@ create trigger chain before insert on infraops_audit.audit_events
     for each row execute function infraops_audit.chain_audit_event();
 
 insert into public.schema_migrations (version, checksum, milliseconds)
-values ('20261122060000', 'f825b0e411f6c603e275f00f9648d28298da940d4059523eaed1131b37f3ab16', round(1000 * extract(epoch from clock_timestamp() - :'infraops_began'::timestamptz)::numeric, 1));
+values ('20261122060000', 'a0cd6cd1a96a24459eb1b096681747542167c4cd3f45c672c4dee955b37b43de', round(1000 * extract(epoch from clock_timestamp() - :'infraops_began'::timestamptz)::numeric, 1));
 \endif
 
 -- 20261122061000_incidents_runs_approvals.sql
 select not exists (select from public.schema_migrations where version = '20261122061000') as infraops_missing,
        clock_timestamp() as infraops_began \gset
 \if :infraops_missing
-reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set lock_timeout = '60s';
+reset session authorization; reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set lock_timeout = '60s';
 
 -- infraops:allow-file prefer-bigint-over-int the version of a record's form counts to a few
 create table infraops_audit.incident_snapshots (
@@ -399,7 +408,7 @@ values ('20261122061000', '8700f1b491af56c7ffbdcdfa4dfe5c86b84c538bae4f0d25a82d2
 select not exists (select from public.schema_migrations where version = '20261122062000') as infraops_missing,
        clock_timestamp() as infraops_began \gset
 \if :infraops_missing
-reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set lock_timeout = '60s';
+reset session authorization; reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set lock_timeout = '60s';
 
 create function infraops_audit.refuse_change() returns trigger
 language plpgsql
@@ -479,7 +488,7 @@ values ('20261122062000', '167c74ae2ccd5f377b05e680194b1782a7018c1a6c044858e9b20
 select not exists (select from public.schema_migrations where version = '20261122063000') as infraops_missing,
        clock_timestamp() as infraops_began \gset
 \if :infraops_missing
-reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set lock_timeout = '60s';
+reset session authorization; reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set lock_timeout = '60s';
 
 create table infraops_audit.chain_anchors (
     tenant_id   text        not null,
@@ -526,7 +535,8 @@ begin
             using errcode = 'invalid_parameter_value';
     end if;
     if (head ->> 'seq')::bigint is distinct from up_to or head ->> 'row_hash' is distinct from encode(last_hash, 'hex')
-        or head ->> 'tenant' is distinct from tenant or head ->> 'chain' is distinct from chain then
+        or head ->> 'tenant' is distinct from tenant or head ->> 'chain' is distinct from chain
+        or signed_head ->> 'format' is distinct from 'infraops-audit-anchor/1' then
         raise exception 'the signed head is not that of row % of tenant % in %', up_to, tenant, chain
             using errcode = 'invalid_parameter_value';
     end if;
@@ -543,10 +553,10 @@ revoke execute on function infraops_audit.prune(text, text, bigint, jsonb) from 
 select infraops_audit.grant_to_roles();
 
 insert into public.schema_migrations (version, checksum, milliseconds)
-values ('20261122063000', '386aba5955691c4b57692903f819ac66a24a2428cc804058f15340c99185dad3', round(1000 * extract(epoch from clock_timestamp() - :'infraops_began'::timestamptz)::numeric, 1));
+values ('20261122063000', 'a9d61c8446b0656ab5576fbc03ce0e0076afca45ac372887b34b7f36b7314443', round(1000 * extract(epoch from clock_timestamp() - :'infraops_began'::timestamptz)::numeric, 1));
 \endif
 
-reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set lock_timeout = '60s';
+reset session authorization; reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set lock_timeout = '60s';
 do $$
 begin
     -- Roles made after the schema get their grants now.

@@ -13,6 +13,7 @@ import typer
 
 from infraops_cli.databases import Chosen
 from infraops_cli.progress import Progress
+from infraops_core.access import message
 from infraops_core.audit.chain import heads, keys
 from infraops_core.audit.chain import prune as pruning
 from infraops_core.audit.chain import verify as verifying
@@ -27,11 +28,16 @@ if TYPE_CHECKING:
 
 _SECONDS = 24 * 3600
 _QUERY_SECONDS = 600
-_SEES_ONE_TENANT = """
-select row_security_active('infraops_audit.audit_events') and not exists (
-    select from pg_policy where polname = 'readonly' and polrelid = 'infraops_audit.audit_events'::regclass
-        and current_user::regrole = any (polroles)
-)
+# A table that hides rows from this role: row-level security binds it, and no policy lets it see all, or one narrows that again.
+_HIDES_ROWS = """
+select t.oid::regclass::text from pg_class t
+where t.relnamespace = 'infraops_audit'::regnamespace and t.relkind = 'r' and row_security_active(t.oid) and coalesce((
+    select not bool_or(polpermissive and pg_get_expr(polqual, polrelid) = 'true') or bool_or(not polpermissive)
+    from pg_policy
+    where polrelid = t.oid and polcmd in ('r', '*')
+        and exists (select from unnest(polroles) as role where role = 0 or pg_has_role(role, 'usage'))
+), true)
+order by 1 limit 1
 """
 
 
@@ -135,9 +141,10 @@ def _number(count: int, noun: str) -> str:
 
 
 def _check_sees_all(connection: "Connection", chosen: Chosen) -> None:
-    """Row-level security would hide rows from a role that is a tenant's, and a chain unseen is not a chain that is whole."""
-    if connection.execute(_SEES_ONE_TENANT).fetchone() == (True,):
-        raise UserError(f"{chosen.access.url.user} sees one tenant's rows only", where=chosen.access.endpoint,
+    """Row-level security may hide rows from a role, and a chain unseen is not a chain that is whole."""
+    hiding = connection.execute(_HIDES_ROWS).fetchone()
+    if hiding:
+        raise UserError(f"{chosen.access.url.user} does not see every tenant's rows of {hiding[0]}", where=chosen.access.endpoint,
                         next="use READONLY_DATABASE_URL or DIRECT_DATABASE_URL", code=ExitCode.COULD_NOT_CHECK)  # fmt: skip
 
 
@@ -148,7 +155,7 @@ def _told(chosen: Chosen, what: str = "the audit trail could not be checked", co
     try:
         yield
     except psycopg.Error as error:
-        said = error.diag.message_primary or " ".join(str(error).split())
+        said = message(error)
         raise UserError(f"{what}: {said}", where=f"{chosen.access.endpoint} as {chosen.access.url.user}",
                         next=f"{_remedy(error, chosen)}; then run it again", code=code) from None  # fmt: skip
 

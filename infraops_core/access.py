@@ -19,7 +19,7 @@ from infraops_core.errors import UserError
 from infraops_core.tls import Tls
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, Error
 
 CONNECT_SECONDS = 10
 _SHORTEST_WAIT = 2
@@ -67,6 +67,11 @@ class Access:
                 raise
 
 
+def message(error: "Error") -> str:
+    """What the server said, or libpq where no server did, in one line."""
+    return error.diag.message_primary or " ".join(str(error).split())
+
+
 def _connected(url: DatabaseUrl, deadline: float) -> "Connection":
     """A connection by the first of the host's addresses that answers; psycopg would give the whole time to each of them."""
     import psycopg
@@ -75,7 +80,10 @@ def _connected(url: DatabaseUrl, deadline: float) -> "Connection":
     for address in _addresses(url):
         wait = max(_SHORTEST_WAIT, min(CONNECT_SECONDS, int(deadline - time.monotonic())))
         try:
-            return psycopg.connect(url.with_password(), hostaddr=address, connect_timeout=wait, application_name="infraops")
+            return psycopg.connect(
+                url.with_password(), hostaddr=address, connect_timeout=wait, application_name="infraops",
+                client_encoding="utf8",  # a database in SQL_ASCII would answer in bytes, and PGCLIENTENCODING decide for the others
+            )  # fmt: skip
         except psycopg.errors.ConnectionTimeout:
             problems.append(f"{url.host}:{url.port} ({address}) gave no answer within {wait} s")
         except psycopg.OperationalError as error:

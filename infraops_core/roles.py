@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, LiteralString
 
-from infraops_core.access import Access
+from infraops_core.access import Access, message
 from infraops_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _explained(access: Access) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        said = error.diag.message_primary or " ".join(str(error).split())
+        said = message(error)
         remedy = "see that the server runs and lets it in"
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             remedy = "let it make roles and databases (CREATEROLE, CREATEDB) and alter those that exist"

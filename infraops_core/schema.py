@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from infraops_core import checkout
 from infraops_core.access import Access
 from infraops_core.errors import UserError
-from infraops_core.migrations import files, over_psycopg, refusals, runner, snapshot
+from infraops_core.migrations import files, lock, over_psycopg, refusals, runner, snapshot
 from infraops_core.migrations.files import Migration
 from infraops_core.migrations.runner import Applied, Reverted
 from infraops_core.migrations.status import State
@@ -55,7 +55,7 @@ def apply(
     access: Access, migrations: Sequence[Migration], environment: Environment, *, target: str = "", resume: bool = False
 ) -> Iterator[Applied]:
     """`runner.apply`, in prod after a snapshot of a database that holds anything, and then the roles' grants."""
-    if environment is Environment.PROD and _changes(access, migrations, target):
+    if environment is Environment.PROD and runner.changes(access, migrations, target=target, resume=resume):
         _keep_a_copy(access, f"before-{target or migrations[-1].version}")
     yield from runner.apply(access, migrations, target=target, resume=resume)
     _grant(access)
@@ -76,12 +76,6 @@ def _state(migrations: list[Migration]) -> SchemaState:
     return SchemaState(migrations[-1].version, files.checksum(migrations))
 
 
-def _changes(access: Access, migrations: Sequence[Migration], target: str) -> bool:
-    """Whether anything would be applied, or be gone on with."""
-    unapplied = {State.PENDING, State.INTERRUPTED}
-    return any(one.state in unapplied and (not target or one.version <= target) for one in runner.status(access, migrations))
-
-
 def _keep_a_copy(access: Access, label: str) -> None:
     if snapshot.needed(access):
         snapshot.PgDumpSnapshot(access, _programs()).take(label)
@@ -99,6 +93,7 @@ def _grant(access: Access) -> None:
     """Let the schema grant to the roles there are now: one applied before its roles were made gets its grants here."""
     with refusals.explained(access), over_psycopg.opened(access, seconds=_SECONDS) as transport:
         if transport.run("select to_regprocedure($1) is not null", [_GRANT]) == [(True,)]:
+            lock.hold(transport, access)  # two GRANTs at once on one table, or one beside a migration's: "tuple concurrently updated"
             transport.run(f"select {_GRANT}")
 
 

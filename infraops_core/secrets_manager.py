@@ -107,7 +107,9 @@ class SecretsManagerUrl:
         following = members.get(f"{self._key}_NEXT")
         return self._url(members[self._key], self._key), self._url(following, f"{self._key}_NEXT") if following else None
 
-    def _url(self, text: str, part: str) -> str:
+    def _url(self, text: object, part: str) -> str:
+        if not isinstance(text, str):
+            raise self._refused(f"{part} is no text", f"store the URL as {part}'s text, or leave it out")
         try:
             parse(text)
         except UserError as refused:

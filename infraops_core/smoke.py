@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from infraops_core.access import Access
+from infraops_core.access import Access, message
 from infraops_core.audit.chain.record import AUDIT_EVENTS, CHAINS
 from infraops_core.errors import ExitCode, UserError
 from infraops_core.tls import Tls
@@ -50,19 +50,23 @@ _FORBIDDEN: dict[str, LiteralString] = {
     "CREATE TABLE in public": "create table public.infraops_smoke_test ()",
 }
 
-# What no attempt of ours would hit on: a column that may be updated, a trigger, a foreign key that keeps or deletes rows.
+# What no attempt of ours would hit on: another table, a column that may be updated, a trigger, a foreign key that keeps or deletes rows.
 _TOO_MUCH = """
-select string_agg(privilege, ', ') from unnest(array['UPDATE', 'REFERENCES', 'TRIGGER']) as privilege
-where has_table_privilege('infraops_audit.audit_events', privilege)
-    or privilege <> 'TRIGGER' and has_any_column_privilege('infraops_audit.audit_events', privilege)
+select string_agg(privilege || ' on ' || t.relname, ', ' order by t.relname, privilege)
+from pg_class t, unnest(array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) as privilege
+where t.relnamespace = 'infraops_audit'::regnamespace and t.relkind = 'r'
+    and (privilege <> 'INSERT' or t.relname <> all (%(tables)s))
+    and (has_table_privilege(t.oid, privilege)
+        or privilege in ('INSERT', 'UPDATE', 'REFERENCES') and has_any_column_privilege(t.oid, privilege))
 """
 
-# What guards the tables, and is not there: a trigger that was dropped or disabled, row-level security that was turned off.
+# What guards the tables, and is not there: a trigger that was dropped or disabled, row-level security that was turned off
+# or does not bind the app.
 _UNGUARDED = """
 select string_agg(format('%%s of %%s', guard, t.relname), ', ')
 from pg_class t, unnest(array['chain', 'append_only', 'row-level security']) as guard
 where t.relnamespace = 'infraops_audit'::regnamespace and t.relname = any (%(tables)s) and not case guard
-    when 'row-level security' then t.relrowsecurity
+    when 'row-level security' then row_security_active(t.oid)
     else exists (select from pg_trigger g where g.tgrelid = t.oid and g.tgname = guard and g.tgenabled in ('O', 'A')) end
 """
 
@@ -103,7 +107,7 @@ def run(access: Access, details: Mapping[str, Any], *, retry_seconds: float = RE
             with access.connect(seconds=min(ATTEMPT_SECONDS, max(1.0, deadline - time.monotonic()))) as connection:
                 return _prove(connection, access, event_id, details)
         except psycopg.Error as error:
-            said = error.diag.message_primary or " ".join(str(error).split())
+            said = message(error)
             if not _may_pass(error):
                 raise _failed(access, f"the database refused the app: {said}", _REMEDY, ExitCode.COULD_NOT_CHECK) from None
             if time.monotonic() + pause > deadline:
@@ -145,10 +149,11 @@ def _prove(connection: "Connection", access: Access, event_id: str, details: Map
         raise _failed(access, "the row's hash is not that of its content: the chain's trigger is not the schema's")
     for what, statement in _FORBIDDEN.items():
         _check_refused(connection, access, what, statement, event_id)
-    too_much = connection.execute(_TOO_MUCH).fetchone()
+    tables = {"tables": [chain.table for chain in CHAINS]}
+    too_much = connection.execute(_TOO_MUCH, tables).fetchone()
     if too_much != (None,):
-        raise _failed(access, f"the app has {too_much and too_much[0]} on a part of the audit events, and it must not")
-    unguarded = connection.execute(_UNGUARDED, {"tables": [chain.table for chain in CHAINS]}).fetchone()
+        raise _failed(access, f"the app has {too_much and too_much[0]} or a part of it, and it must not")
+    unguarded = connection.execute(_UNGUARDED, tables).fetchone()
     if unguarded != (None,):
         raise _failed(access, f"the trail is not guarded: {unguarded and unguarded[0]} is off")
     return SmokeResult(event_id, seq, insert_ms, read_ms, tls)

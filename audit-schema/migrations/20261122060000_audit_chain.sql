@@ -7,6 +7,15 @@
 -- infraops:allow-file disallowed-unique-constraint all rows get a hash, and until they have one nobody may write
 -- infraops:allow-file require-concurrent-index-deletion all rows get a hash, and until they have one nobody may write
 -- infraops:allow-file require-concurrent-index-creation all rows get a hash, and until they have one nobody may write
+do $$
+begin
+    if pg_catalog.current_setting('server_encoding') <> 'UTF8' then
+        raise exception 'the audit trail needs a database in UTF8, and this one is in %', pg_catalog.current_setting('server_encoding')
+            using errcode = 'feature_not_supported', hint = 'create database infraops encoding UTF8 template template0';
+    end if;
+end
+$$;
+
 alter table infraops_audit.audit_events
     add column seq       bigint,
     add column prev_hash bytea,

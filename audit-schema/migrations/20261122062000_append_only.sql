@@ -72,6 +72,17 @@ revoke execute on function infraops_audit.grant_to_roles() from public;
 select infraops_audit.grant_to_roles();
 
 -- migrate:down
+do $$
+declare
+    role text;
+begin
+    -- First: without row-level security these tables would be open to every tenant.
+    for role in select rolname from pg_catalog.pg_roles where rolname in ('infraops_app', 'infraops_readonly') loop
+        execute pg_catalog.format(
+            'revoke all on infraops_audit.incident_snapshots, infraops_audit.agent_runs, infraops_audit.approval_requests from %I', role);
+    end loop;
+end
+$$;
 drop function infraops_audit.grant_to_roles();
 drop policy if exists readonly on infraops_audit.audit_events;
 drop policy if exists readonly on infraops_audit.incident_snapshots;

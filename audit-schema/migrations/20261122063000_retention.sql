@@ -46,7 +46,8 @@ begin
             using errcode = 'invalid_parameter_value';
     end if;
     if (head ->> 'seq')::bigint is distinct from up_to or head ->> 'row_hash' is distinct from encode(last_hash, 'hex')
-        or head ->> 'tenant' is distinct from tenant or head ->> 'chain' is distinct from chain then
+        or head ->> 'tenant' is distinct from tenant or head ->> 'chain' is distinct from chain
+        or signed_head ->> 'format' is distinct from 'infraops-audit-anchor/1' then
         raise exception 'the signed head is not that of row % of tenant % in %', up_to, tenant, chain
             using errcode = 'invalid_parameter_value';
     end if;
@@ -63,5 +64,13 @@ revoke execute on function infraops_audit.prune(text, text, bigint, jsonb) from 
 select infraops_audit.grant_to_roles();
 
 -- migrate:down
+do $$
+begin
+    if exists (select from infraops_audit.chain_anchors) then
+        raise exception 'chains were pruned, and without their anchors what is left of them no longer verifies'
+            using errcode = 'object_not_in_prerequisite_state', hint = 'keep this migration';
+    end if;
+end
+$$;
 drop function infraops_audit.prune(text, text, bigint, jsonb);
 drop table infraops_audit.chain_anchors;

@@ -58,7 +58,7 @@ def _in_database(access: Access, name: str) -> Access:
 def _explain(rows: int, url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         plan = psycopg.RawCursor(connection).execute(b"explain (analyze, buffers, costs off, timing off, summary off) " + statements.PAGE,
-                                                     [TENANT, "inc-7", "0", "1024"])  # fmt: skip
+                                                     [TENANT, "inc-7", "0", "1024", "2000000"])  # fmt: skip
         print(f"a page of one incident among {rows:,} rows:", *(f"  {line}" for (line,) in plan), sep="\n")
 
 

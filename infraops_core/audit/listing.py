@@ -1,4 +1,7 @@
-"""How a listing is cut into pages: few rows at first, more while they are small, so that a page's memory is bounded."""
+"""How a listing is cut into pages: few rows at first, more while they are small, and none after so many characters.
+
+So a page's memory is bounded, and no page costs the server much that it does not send.
+"""
 
 import re
 from dataclasses import dataclass
@@ -41,18 +44,19 @@ class Listing:
 
     def parameters(self, tenant: str) -> list[str]:
         """The next page's, for `statements.PAGE`."""
-        return [tenant, self.incident_id, str(self._position), str(self._wanted())]
+        return [tenant, self.incident_id, str(self._position), str(self._wanted()), str(_PAGE_CHARACTERS)]
 
     def took(self, page: list[StoredEvent]) -> None:
         """Go on after `page`."""
         wanted = self._wanted()
         if self._left is not None:
             self._left -= len(page)
-        self.has_more = len(page) == wanted and self._left != 0
+        characters = sum(len(event.event.payload_text) for event in page)
+        self.has_more = (len(page) == wanted or characters >= _PAGE_CHARACTERS) and self._left != 0
         if not page:
             return
         self._position = page[-1].seq
-        characters = sum(len(event.event.payload_text) + len(event.event.summary) + 500 for event in page)
+        characters += sum(len(event.event.summary) + 500 for event in page)
         self._rows = max(1, min(self._rows * 4, _MOST_ROWS, _PAGE_CHARACTERS * len(page) // characters))
 
     def _wanted(self) -> int:

@@ -174,11 +174,15 @@ def _unreadable(tenant: str, seq: int, why: str) -> UserError:
 
 _LISTED = [name for name in columns(AUDIT_EVENTS) if name != "occurred_at"]
 
-# A page of an incident's events; parameters are the tenant, the incident, the position before it and how many rows.
-# The inner query can only run once the tenant is set, for it refers to what setting it returned.
+# A page of an incident's events; parameters are the tenant, the incident, the position before it, how many rows at most, and
+# after how many characters of payloads no further row comes.
+# The innermost query can only run once the tenant is set, for it refers to what setting it returned.
 PAGE = _sql(
-    "select stored.* from (select set_config('infraops.tenant', $1, true) as tenant) bound, lateral (select",
+    "select", ", ".join([*_LISTED, "occurred_at, recorded_at, seq, prev_hash, row_hash from (select stored.*,"]),
+    "sum(length(payload)) over (order by seq rows between unbounded preceding and 1 preceding) as before",
+    "from (select set_config('infraops.tenant', $1, true) as tenant) bound, lateral (select",
     ", ".join("payload::text" if name == "payload" else name for name in _LISTED),
-    ", timestamptz_send(occurred_at), timestamptz_send(recorded_at), seq, prev_hash, row_hash from infraops_audit.audit_events",
-    "where tenant_id = bound.tenant and incident_id = $2 and seq > $3 order by seq limit $4) stored order by seq",
-)
+    ", timestamptz_send(occurred_at) as occurred_at, timestamptz_send(recorded_at) as recorded_at, seq, prev_hash, row_hash",
+    "from infraops_audit.audit_events where tenant_id = bound.tenant and incident_id = $2 and seq > $3 order by seq limit $4) stored",
+    ") page where before is null or before < $5 order by seq",
+)  # fmt: skip

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from infraops_core.access import Access
+from infraops_core.access import Access, message
 from infraops_core.errors import UserError
 from infraops_core.servers.embedded.binaries import Binaries
 
@@ -89,7 +89,7 @@ def _server_major(access: Access) -> int:
         with access.connect(seconds=_CONNECT_SECONDS) as connection:
             return connection.info.server_version // 10000
     except psycopg.Error as error:
-        told = error.diag.message_primary or " ".join(str(error).split())
+        told = message(error)
         raise UserError(f"the database could not be reached: {told}", where=f"{access.endpoint} as {access.url.user}",
                         next=f"see that the server runs and lets {access.url.user} in; then run it again") from None  # fmt: skip
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from infraops_core import roles
-from infraops_core.access import Access
+from infraops_core.access import Access, message
 from infraops_core.errors import ExitCode, UserError
 from infraops_core.migrations import dump, runner
 from infraops_core.migrations.files import Migration
@@ -143,7 +143,7 @@ def _asked(access: Access, query: LiteralString) -> list[Any]:
         with access.connect(seconds=_SECONDS) as connection:
             return [row[0] for row in connection.execute(query)]
     except psycopg.Error as error:
-        told = error.diag.message_primary or " ".join(str(error).split())
+        told = message(error)
         raise UserError(f"the database could not be read: {told}", where=f"{access.endpoint} as {access.url.user}",
                         next="see that the server runs and lets the owner in; then run it again") from None  # fmt: skip
 
@@ -169,7 +169,7 @@ def _apply(connection: "Connection", migration: Migration) -> None:
         try:
             connection.execute(statement.text.encode())
         except psycopg.Error as error:
-            told = error.diag.message_primary or " ".join(str(error).split())
+            told = message(error)
             raise UserError(f"the migration cannot be applied to an empty database: {told}", where=migration.up.place(statement.start),
                             next="infraops migrate plan says more; mend the file, then run it again") from None  # fmt: skip
     if migration.up.transaction:

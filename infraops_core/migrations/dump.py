@@ -9,7 +9,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 
-from infraops_core.access import Access
+from infraops_core.access import Access, message
 from infraops_core.errors import UserError
 from infraops_core.migrations import client
 from infraops_core.servers.embedded.binaries import Binaries
@@ -79,7 +79,7 @@ def _ledger(access: Access) -> str:
             query = f"select concat_ws(', ', {literals}) from {_LEDGER} order by version collate \"C\""  # noqa: S608 - our own names
             rows = [row[0] for row in connection.execute(query.encode())]
     except psycopg.Error as error:
-        told = error.diag.message_primary or " ".join(str(error).split())
+        told = message(error)
         raise UserError(f"the ledger could not be read: {told}", where=f"{access.endpoint} as {access.url.user}",
                         next="mend that, then run it again, as the database's owner") from None  # fmt: skip
     values = ",\n".join(f"    ({row})" for row in rows)

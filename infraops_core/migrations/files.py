@@ -18,8 +18,11 @@ from infraops_core.migrations.statements import Statement
 
 _TITLE = re.compile(r"[a-z0-9_]+")
 _TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
-_NAME = re.compile(r"(?P<version>[0-9]+)_(?P<name>[a-z0-9_]+)\.sql")
+_NAME = re.compile(r"(?P<version>[0-9]+)(?P<name>[ !#-.0-~]*)\.sql")  # dbmate takes any name that begins with digits
 _MARK = re.compile(r"^--[ \t]*migrate:(?P<block>up|down)\b(?P<options>.*)$", re.MULTILINE)
+# What a reviewer's terminal or editor would not show, or obey.
+_HIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\u202a-\u202e\u2066-\u2069]")
+_MEANINGS = {"\ufeff": "a byte order mark", "\x00": "a NUL character"}
 _STATEMENT = re.compile(r"^(?!\s*--).*\S.*$", re.MULTILINE)
 
 
@@ -78,7 +81,8 @@ def read(folder: Path) -> list[Migration]:
     :raises UserError: for a folder without any, for a file that is not named or divided as a migration or is no
         text, and for a version used twice.
     """
-    migrations = [_read_file(path) for path in sorted(folder.glob("*.sql"))]
+    paths = (path for path in folder.glob("*.sql") if not path.name.startswith("."))  # an editor's lock is no migration
+    migrations = [_read_file(path) for path in sorted(paths)]
     if not migrations:
         raise UserError("there are no migrations", where=str(folder), next="restore the folder (git restore audit-schema)")
     for earlier, later in itertools.pairwise(migrations):
@@ -116,50 +120,54 @@ def new(folder: Path, name: str) -> Path:
     return path
 
 
+def text(path: Path, *, kind: str = "a migration") -> str:
+    """The file's text, its lines ending in newlines only.
+
+    :param kind: what its errors call it.
+    :raises UserError: for what is no text that a server takes as it stands.
+    """
+    try:
+        found = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        where = f"{path.name}:{error.object.count(10, 0, error.start) + 1}"
+        raise UserError(f"{kind} is UTF-8, and this is not", where=where, next="save the file as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{kind} cannot be read: {error.strerror}", where=str(path), next="mend that, or move it away") from None
+    if hidden := _HIDDEN.search(found):
+        meaning = _MEANINGS.get(hidden[0], f"the control character U+{ord(hidden[0]):04X}")
+        raise UserError(f"{kind} holds {meaning}", where=_place(path, found, hidden.start()), next="take it out")
+    return found
+
+
 def _read_file(path: Path) -> Migration:
     name = _NAME.fullmatch(path.name)
     if not name:
-        raise UserError("a migration's file is named VERSION_name.sql: digits, then small letters, digits and _", where=path.name,
+        raise UserError("a migration's file is named VERSION_name.sql: digits first, then plain characters", where=path.name,
                         next="rename it, or move it away")  # fmt: skip
-    text = _text(path)
-    marks = list(_MARK.finditer(text))
+    script = text(path)
+    marks = list(_MARK.finditer(script))
     if [mark["block"] for mark in marks] != ["up", "down"]:
         raise UserError("a migration has one -- migrate:up block, and after it one -- migrate:down", where=path.name,
                         next="divide the file so; a block may be empty")  # fmt: skip
     up, down = marks
-    stray = _STATEMENT.search(text[: up.start()])
+    stray = _STATEMENT.search(script[: up.start()])
     if stray:
-        raise UserError("only -- comments may stand before -- migrate:up", where=_place(path, text, stray.start()),
+        raise UserError("only -- comments may stand before -- migrate:up", where=_place(path, script, stray.start()),
                         next="move the statement into the block")  # fmt: skip
-    return Migration(name["version"], path, _block(path, text, up, down.start()), _block(path, text, down, len(text)))
+    return Migration(name["version"], path, _block(path, script, up, down.start()), _block(path, script, down, len(script)))
 
 
-def _block(path: Path, text: str, mark: re.Match[str], end: int) -> Block:
+def _block(path: Path, script: str, mark: re.Match[str], end: int) -> Block:
     transaction = True
     for option in mark["options"].split():
         if option not in ("transaction:true", "transaction:false"):
-            raise UserError(f"the option {option} is not known to this runner", where=_place(path, text, mark.start()),
+            raise UserError(f"the option {option} is not known to this runner", where=_place(path, script, mark.start()),
                             next="take it out; there is transaction:false")  # fmt: skip
         transaction = option == "transaction:true"
-    block = Block(path.name, text[mark.end() : end], text.count("\n", 0, mark.end()) + 1, transaction)
+    block = Block(path.name, script[mark.end() : end], script.count("\n", 0, mark.end()) + 1, transaction)
     _ = block.statements  # what is no SQL is told before anything runs
     return block
 
 
-def _text(path: Path) -> str:
-    """The file's text, its lines ending in newlines only."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        where = f"{path.name}:{error.object.count(10, 0, error.start) + 1}"
-        raise UserError("a migration is UTF-8, and this is not", where=where, next="save the file as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"a migration cannot be read: {error.strerror}", where=str(path), next="mend that, or move it away") from None
-    for character, meaning in (("\ufeff", "a byte order mark"), ("\x00", "a NUL character")):
-        if character in text:
-            raise UserError(f"a migration holds {meaning}", where=_place(path, text, text.index(character)), next="take it out")
-    return text
-
-
-def _place(path: Path, text: str, position: int) -> str:
-    return f"{path.name}:{text.count(chr(10), 0, position) + 1}"
+def _place(path: Path, script: str, position: int) -> str:
+    return f"{path.name}:{script.count(chr(10), 0, position) + 1}"

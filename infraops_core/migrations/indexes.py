@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from infraops_core.migrations.statements import Statement, tokens
 from infraops_core.migrations.transport import Transport
 
+# By its name alone where the table is not found: a search_path that the migration SET is not that of whoever looks later.
 _NAMED = """
 select quote_ident(n.nspname) || '.' || quote_ident(c.relname), i.indisvalid
 from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
-where c.relname = $1 and i.indrelid = to_regclass($2)
+where c.relname = $1 and (i.indrelid = to_regclass($2) or to_regclass($2) is null and not i.indisvalid)
 """
 _REBUILT = r"""
 select quote_ident(n.nspname) || '.' || quote_ident(c.relname), i.indisvalid

@@ -45,6 +45,7 @@ class OneByOne:
                             where=self.migration.path.name, next="restore those statements, or do the rest by hand, then: "
                             f"infraops migrate mark {self.migration.version}")  # fmt: skip
         self.transport.start_afresh()
+        self._set_again(first)
         if not resumed:
             ledger.note(self.transport, self.migration, self.direction, self.block, 1)
         count = len(self.block.statements)
@@ -60,6 +61,17 @@ class OneByOne:
                 raise refusals.stopped(self.migration, self.direction, self.block, number, error) from None
         if first > count:
             self._committed(first)
+
+    def _set_again(self, first: int) -> None:
+        """Have what the statements before `first` SET: the session that they did it for is gone."""
+        for statement in self.block.statements[: first - 1]:
+            if tokens(statement.text, limit=1)[0] in ("set", "reset"):
+                try:
+                    self.transport.run(statement.text)
+                except ServerError as error:
+                    if error.is_lost and not error.sqlstate:
+                        raise
+                    raise refusals.refused(self.block, statement, error) from None
 
     def _is_done(self, resumed: UnderWay) -> bool:
         """Whether the index that was being built is there: its build ended, and its runner before it could say so."""

@@ -66,8 +66,9 @@ values ('{version}', '{checksum}', round(1000 * extract(epoch from clock_timesta
 
 # The settings that the runner gives every migration, whatever the one before SET.
 _SETTINGS = (
-    "reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; "
-    "set standard_conforming_strings = on; set lock_timeout = '60s';"
+    "reset session authorization; reset role; reset all; set client_encoding = 'UTF8'; set client_min_messages = warning; "
+    "set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; "
+    "set lock_timeout = '60s';"
 )
 
 _CLEAR = "delete from public.schema_migrations_under_way where version = '{version}';\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from infraops_core.access import Access
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
 
 _TRANSACTION = "the session's"
 _AFRESH = (
-    "reset role; reset all; set client_encoding = 'UTF8'; set standard_conforming_strings = on; "
+    "reset session authorization; reset role; reset all; set client_encoding = 'UTF8'; set standard_conforming_strings = on; "
+    "set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; "  # a role's are the app's, and too short for an index
     f"set lock_timeout = {LOCK_TIMEOUT_MILLISECONDS}"
 )
+# A long statement is silent; this is how we notice within a minute that the way to the server is lost.
+_KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 # The server notices within seconds that we were killed, and does not hold the lock until a long statement is done.
 _END_WITH_US = "set client_connection_check_interval = '2s'"
 
@@ -31,7 +35,7 @@ def opened(access: Access, *, seconds: float) -> "Iterator[PsycopgTransport]":
 
     pooled.refuse_url(access.url)
     try:
-        with access.connect(seconds=seconds) as connection:
+        with _kept_alive(access).connect(seconds=seconds) as connection:
             connection.prepare_threshold = None
             pooled.refuse_session(access, connection)
             with _cause_of_a_loss():  # it is what `connect` knows the end of our time by
@@ -50,7 +54,7 @@ class PsycopgTransport:
     def run(self, sql: str, parameters: Sequence[Value] = (), *, within: str = "") -> list[tuple[Any, ...]]:
         from psycopg import RawCursor
 
-        with self._errors(), RawCursor(self._connection) as cursor:
+        with self._errors(sql), RawCursor(self._connection) as cursor:
             cursor.execute(sql.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
@@ -85,14 +89,26 @@ class PsycopgTransport:
         return f"{_AFRESH}; {_END_WITH_US}" if self._notices_our_end else _AFRESH
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, sql: str) -> Iterator[None]:
         import psycopg
 
         try:
             yield
         except psycopg.Error as error:
             is_lost = self._connection.closed or (error.sqlstate is None and isinstance(error, psycopg.OperationalError))
-            raise _server_error(error, is_lost=is_lost) from error
+            raise _server_error(error, position=self._position(error, sql), is_lost=is_lost) from error
+
+    def _position(self, error: "Error", sql: str) -> int:
+        counted = int(error.diag.statement_position or 0)
+        if counted and self._connection.info.parameter_status("server_encoding") == "SQL_ASCII":  # it counts bytes
+            return len(sql.encode()[: counted - 1].decode(errors="ignore")) + 1
+        return counted
+
+
+def _kept_alive(access: Access) -> Access:
+    given = dict(access.url.parameters)
+    added = ((key, value) for key, value in _KEEPALIVES.items() if key not in given)
+    return replace(access, url=replace(access.url, parameters=(*access.url.parameters, *added)))
 
 
 @contextmanager
@@ -107,12 +123,12 @@ def _cause_of_a_loss() -> Iterator[None]:
         raise
 
 
-def _server_error(error: "Error", *, is_lost: bool) -> ServerError:
+def _server_error(error: "Error", *, position: int = 0, is_lost: bool) -> ServerError:
     told = error.diag
     return ServerError(
         told.message_primary or " ".join(str(error).split()),
         sqlstate=error.sqlstate or "",
-        position=int(told.statement_position or 0),
+        position=position,
         context=told.context or "",
         is_lost=is_lost,
     )

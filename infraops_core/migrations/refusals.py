@@ -12,6 +12,7 @@ from infraops_core.migrations.statements import Statement
 from infraops_core.migrations.transport import ServerError
 
 _NOT_THE_FILE = ("08", "40", "53", "55P03", "57", "58")  # connection, conflict, resources, lock, shutdown, disk
+_READ_ONLY, _NO_RIGHT = "25006", "42501"
 _SHOWN = 100
 
 
@@ -24,7 +25,7 @@ def explained(access: Access) -> Iterator[None]:
         raise UserError(
             f"the migrations could not be applied or read: {error.message}",
             where=f"{access.endpoint} as {access.url.user}",
-            next=f"see that the server runs and lets {access.url.user} in, as the database's owner; then run it again",
+            next=_way_out(error, access),
         ) from None
 
 
@@ -94,6 +95,14 @@ def shortened(text: str) -> str:
     """A statement on one line, without passwords, and no longer than is read."""
     line = redact(" ".join(text.split()))
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
+
+
+def _way_out(error: ServerError, access: Access) -> str:
+    if error.sqlstate == _READ_ONLY:
+        return "use the primary's URL, or see whether default_transaction_read_only is on; then run it again"
+    if error.sqlstate == _NO_RIGHT:
+        return f"run it as the database's owner, or let {access.url.user} create in the schema public and write the ledger's tables there"
+    return f"see that the server runs and lets {access.url.user} in, as the database's owner; then run it again"
 
 
 def _command(direction: Direction) -> str:

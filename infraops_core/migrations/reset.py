@@ -18,6 +18,7 @@ from pg_shdepend d, pg_identify_object(d.classid, d.objid, 0) o
 where d.deptype = 'o' and d.refclassid = 'pg_authid'::regclass and d.refobjid = current_user::regrole
     and d.dbid = (select oid from pg_database where datname = current_database())
     and o.type not in ('default acl', 'user mapping', 'subscription') and o.identity is not null
+    and not (o.type = 'schema' and o.identity = 'public')  -- every database has it; what is in it goes one by one
     and not exists (select from pg_depend i where i.classid = d.classid and i.objid = d.objid and i.deptype in ('i', 'e')
         and i.refobjid <> d.objid)  -- a partitioned table belongs to itself, by the columns of its key
 order by o.type <> 'schema', d.objid

@@ -17,7 +17,7 @@ from infraops_core.migrations.one_by_one import OneByOne
 from infraops_core.migrations.status import State, Status, compare
 from infraops_core.migrations.transport import Transport
 
-SECONDS = 600
+SECONDS = 4 * 3600  # an index of a large table rightly takes hours; that the way to the server is lost is noticed in a minute
 _LOOK_SECONDS = 60
 
 
@@ -73,16 +73,19 @@ def apply(
 def down(access: Access, migrations: Sequence[Migration], *, resume: bool = False) -> Reverted:
     """Revert the newest applied one of `migrations`, and take it out of the ledger in the same transaction.
 
-    :raises UserError: where none is applied, its down block is empty, its file was edited, and as `apply` does.
+    :raises UserError: where none is applied, a newer one is that has no file, its down block is empty, its file was
+        edited, and as `apply` does.
     """
     with refusals.explained(access), over_psycopg.opened(access, seconds=SECONDS) as transport:
         found = _locked(transport, access)
         resumed = _resumed(transport, migrations, found, Direction.DOWN, resume=resume)
         applied = [migration for migration in migrations if migration.version in found.entries]
         if not applied:
-            raise UserError("there is nothing to revert: no migration that has a file is applied", where=access.endpoint)
+            raise UserError("there is nothing to revert: no migration that has a file is applied", where=access.endpoint,
+                            next="infraops migrate status lists what is applied")  # fmt: skip
         migration = applied[-1]
         _refuse_edited(access, [migration], found)
+        _refuse_not_newest(migration, migrations, found)
         if not migration.down.statements:
             raise UserError("the newest migration has nothing below -- migrate:down, and so cannot be reverted", where=migration.path.name,
                             next="write what reverts it there, or a new migration that does")  # fmt: skip
@@ -99,12 +102,26 @@ def mark(access: Access, *migrations: Migration) -> None:
 
     :raises UserError: when the server can't be worked with.
     """
-    with refusals.explained(access), over_psycopg.opened(access, seconds=_LOOK_SECONDS + SECONDS) as transport:
+    with refusals.explained(access), over_psycopg.opened(access, seconds=2 * _LOOK_SECONDS) as transport:
         _locked(transport, access)
         transaction = transport.begin(afresh=True)
         for migration in migrations:
             ledger.mark(transport, migration, within=transaction)
         transport.commit(transaction)
+
+
+def changes(access: Access, migrations: Sequence[Migration], *, target: str = "", resume: bool = False) -> bool:
+    """Whether `apply` would change anything, as things are now.
+
+    :raises UserError: for what `apply` refuses before it changes anything.
+    """
+    wanted = _up_to(migrations, target)
+    with refusals.explained(access), over_psycopg.opened(access, seconds=_LOOK_SECONDS) as transport:
+        found = ledger.read(transport)
+        _refuse_edited(access, migrations, found)
+        if not any(item.is_running for item in found.under_way):
+            _resumed(transport, migrations, found, Direction.UP, resume=resume)
+        return bool(_pending(wanted, found) or found.under_way)
 
 
 def pending(access: Access, migrations: Sequence[Migration]) -> list[Migration]:
@@ -161,6 +178,14 @@ def _refuse_edited(access: Access, migrations: Sequence[Migration], found: Ledge
     edited = {status.version for status in compare(migrations, found) if status.state is State.EDITED}
     if edited:
         raise refusals.edited([migration for migration in migrations if migration.version in edited], access)
+
+
+def _refuse_not_newest(migration: Migration, migrations: Sequence[Migration], found: Ledger) -> None:
+    """Another checkout's migration may stand on this one."""
+    fileless = found.entries.keys() - {one.version for one in migrations}
+    if newer := sorted(version for version in fileless if f"{version}_" > migration.path.name):
+        raise UserError(f"a newer migration is applied whose file is not here: {', '.join(newer)}", where=migration.path.name,
+                        next="revert from a checkout that has the file, or restore it (git restore)")  # fmt: skip
 
 
 def _resumed(

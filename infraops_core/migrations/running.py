@@ -25,6 +25,9 @@ def check(block: Block) -> None:
             raise UserError(f"a migration neither begins nor ends a transaction itself: {words[0].upper()}",
                             where=block.place(statement.start), next="take it out; each file is one transaction, "
                             "and with transaction:false each statement is")  # fmt: skip
+        if words == ["discard", "all"]:
+            raise UserError("DISCARD ALL would give up the lock that keeps other runners out", where=block.place(statement.start),
+                            next="take it out; each file begins with a session as new")  # fmt: skip
         built = indexes.build(statement)
         if built and not built.is_rebuild and not built.name:
             raise UserError("an index built CONCURRENTLY needs a name, or one left by an interrupted build could not be found",

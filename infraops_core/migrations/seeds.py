@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infraops_core import checkout
-from infraops_core.access import Access
+from infraops_core.access import Access, message
 from infraops_core.errors import UserError
-from infraops_core.migrations import statements
+from infraops_core.migrations import files, statements
 from infraops_core.settings import Environment
 
 if TYPE_CHECKING:
-    from psycopg import Connection, Error
+    from psycopg import Connection
 
 _SECONDS = 600
 _FOLDER = checkout.AUDIT_SCHEMA / "seeds"
@@ -45,7 +45,7 @@ def read(environment: Environment, folder: Path = _FOLDER) -> list[Path]:
     if environment is Environment.PROD:
         raise UserError("seeds are for dev and staging: a prod database gets none", where="infraops:environment is prod",
                         next="write a migration if prod needs these rows")  # fmt: skip
-    found = sorted((folder / environment).glob("*.sql"))
+    found = sorted(path for path in (folder / environment).glob("*.sql") if not path.name.startswith("."))
     if not found:
         raise UserError(f"there are no seeds for {environment}", where=str(folder / environment), next="put a file NAME.sql there")
     return found
@@ -70,14 +70,15 @@ def apply(access: Access, environment: Environment, folder: Path = _FOLDER) -> I
                     rows = _apply_one(connection, path)
                 yield Seeded(path, rows, (time.perf_counter() - began) * 1000)
     except psycopg.Error as error:
-        raise UserError(f"the seeds could not be applied: {_said(error)}", where=f"{access.endpoint} as {access.url.user}",
+        raise UserError(f"the seeds could not be applied: {message(error)}", where=f"{access.endpoint} as {access.url.user}",
                         next=f"see that the server runs and lets {access.url.user} in; then run it again") from None  # fmt: skip
 
 
 def _apply_one(connection: "Connection", path: Path) -> int:
     """Run the file twice; how many rows the first time wrote, when the second wrote none."""
-    sql = _text(path)
+    sql = files.text(path, kind="a seed")
     found = statements.split(sql, file=path.name)
+    _refuse_truncate(path, sql, found)
     before = _changed(connection)
     _run(connection, path, sql, found, "")
     first = _changed(connection)
@@ -88,6 +89,13 @@ def _apply_one(connection: "Connection", path: Path) -> int:
         told = ", ".join(f"{number} row{'s' if number > 1 else ''} of {table}" for table, number in sorted(more.items()))
         raise UserError(f"a seed is not idempotent: run again, it changes {told}", where=path.name, next=_AGAIN)
     return sum(first.values()) - sum(before.values())
+
+
+def _refuse_truncate(path: Path, sql: str, found: list[statements.Statement]) -> None:
+    """The server forgets what a transaction wrote to a table before a TRUNCATE, so the rows can't be counted."""
+    for statement in found:
+        if statements.tokens(statement.text, limit=1) == ["truncate"]:
+            raise UserError("a seed is not idempotent: it empties a table", where=_place(path, sql, statement.start), next=_AGAIN)
 
 
 def _run(connection: "Connection", path: Path, sql: str, found: list[statements.Statement], again: str) -> None:
@@ -101,7 +109,7 @@ def _run(connection: "Connection", path: Path, sql: str, found: list[statements.
             if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
                 raise  # the connection, not the SQL
             inside = int(error.diag.statement_position or 1) - 1
-            raise UserError(f"the server refused a seed{again}: {_said(error)}", where=_place(path, sql, statement.start + inside),
+            raise UserError(f"the server refused a seed{again}: {message(error)}", where=_place(path, sql, statement.start + inside),
                             next=_AGAIN if again else "mend the file, then run it again") from None  # fmt: skip
         if connection.info.transaction_status != TransactionStatus.INTRANS:
             raise UserError("a seed ended its own transaction", where=_place(path, sql, statement.start),
@@ -113,19 +121,6 @@ def _changed(connection: "Connection") -> dict[str, int]:
     return dict(connection.execute(_CHANGED).fetchall())
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError("a seed is UTF-8, and this is not", where=path.name, next="save the file as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"a seed cannot be read: {error.strerror}", where=str(path), next="mend that, or move it away") from None
-
-
 def _place(path: Path, sql: str, offset: int) -> str:
     line, column = statements.place(sql, offset)
     return f"{path.name}:{line}:{column}"
-
-
-def _said(error: "Error") -> str:
-    return error.diag.message_primary or " ".join(str(error).split())

@@ -116,15 +116,20 @@ class PgDumpSnapshot:
         unfinished = final.with_name(f"{final.name}.partial")
         print(f"Copying   {self.access.endpoint} to {final}")
         try:
-            with _new_file(unfinished) as file:
-                self._write(run, file, unfinished, began)
-                os.fsync(file.fileno())
-            _check_readable(reader, unfinished)
-            os.link(unfinished, final)  # unlike a rename it never replaces another's snapshot of the same second
+            file = _new_file(unfinished)
+            try:
+                with file:
+                    self._write(run, file, unfinished, began)
+                    os.fsync(file.fileno())
+                _check_readable(reader, unfinished)
+                os.link(unfinished, final)  # unlike a rename it never replaces another's snapshot of the same second
+            finally:
+                unfinished.unlink(missing_ok=True)
         except FileExistsError:
             raise UserError("another snapshot of that name was taken in this second", where=str(final), next="run it again") from None
-        finally:
-            unfinished.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"the snapshot cannot be written: {error.strerror}", where=str(final),
+                            next="mend that, or name another folder with INFRAOPS_STATE; nothing was changed") from None  # fmt: skip
         _sync(folder)
         taken = Taken(str(final), final.stat().st_size, time.monotonic() - began)
         print(f"Copied    {self.access.endpoint}: {_size(taken.bytes)} in {taken.seconds:.1f} s")

@@ -210,7 +210,24 @@ def test_without_a_database_it_is_the_users_mistake(infraops: Run) -> None:
 def test_a_role_that_sees_one_tenant_cannot_vouch_for_all(infraops: Run, trail: Database) -> None:
     ended = infraops("audit", "verify", READONLY_DATABASE_URL=trail.url(roles.APP))
     assert ended.code == 3
-    assert "infraops_app sees one tenant's rows only" in ended.err
+    assert "infraops_app does not see every tenant's rows of infraops_audit.agent_runs" in ended.err
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        "drop policy readonly on infraops_audit.approval_requests",
+        "alter policy readonly on infraops_audit.approval_requests using (tenant_id <> 'acme')",
+        "alter policy readonly on infraops_audit.approval_requests to infraops_owner",
+        "create policy narrow on infraops_audit.approval_requests as restrictive to public using (tenant_id <> 'acme')",
+    ],
+)
+def test_a_table_that_hides_rows_is_not_vouched_for(infraops: Run, trail: Database, hide: str) -> None:
+    assert infraops("audit", "verify", READONLY_DATABASE_URL=trail.url(roles.READONLY)).code == 0
+    tamper(trail, hide)
+    ended = infraops("audit", "verify", READONLY_DATABASE_URL=trail.url(roles.READONLY))
+    assert ended.code == 3
+    assert "infraops_readonly does not see every tenant's rows of infraops_audit.approval_requests" in ended.err
 
 
 def test_who_may_not_prune_is_refused(infraops: Run, trail: Database, keys: Path) -> None:

@@ -4,6 +4,8 @@ import dataclasses
 import shutil
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -106,6 +108,19 @@ def test_roles_made_after_the_schema_get_their_grants(postgres: TestServer, empt
         schema.bring(admin, "apply", Environment.DEV)
         assert connection.execute(may).fetchone() == (True,)
         connection.execute(f"drop owned by {roles.APP}; drop role {roles.APP}".encode())
+
+
+def test_eight_at_once_grant_one_after_the_other(audit: AuditDatabase) -> None:
+    owner, migrations = audit.access(roles.OWNER), files.read(checkout.AUDIT_SCHEMA / "migrations")
+    applied: list[str] = []
+
+    def bring() -> None:
+        applied.extend(one.migration.version for one in schema.apply(owner, migrations, Environment.DEV))
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(bring) for _ in range(24)]:
+            done.result(timeout=60)
+    assert sorted(applied) == [migration.version for migration in migrations]
 
 
 def test_off_does_not_look(audit: AuditDatabase) -> None:
@@ -220,6 +235,37 @@ def test_in_prod_a_database_that_holds_rows_is_copied_before_it_is_changed(
     assert copies(tmp_path) == [copy]  # nothing was to be changed
     schema.revert(owner, migrations, PROD)
     assert len(copies(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "target", "applied", "copied"),
+    [
+        (("10_b", "1_a"), "1", ["10", "1"], True),  # in the order of their names, which is not that of their numbers
+        (("10_b", "1_a"), "10", ["10"], True),
+        (("1_a",), "2", "no migration of version 2", False),
+        (("1_bad",), "", "was interrupted", False),
+    ],
+)
+def test_a_copy_is_made_for_what_changes_something_only(
+    postgres: TestServer, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    *, names: tuple[str, ...], target: str, applied: list[str] | str, copied: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("INFRAOPS_STATE", str(tmp_path / "state"))
+    access = postgres.access(database=empty_database)
+    with access.connect(seconds=30) as connection:
+        connection.execute("create table kept as select 1")
+    for name in names:
+        body = " transaction:false\nselect nope;" if "bad" in name else f"\ncreate table {name[-1]} ();"
+        (tmp_path / f"{name}.sql").write_text(f"-- migrate:up{body}\n-- migrate:down\n")
+    migrations = files.read(tmp_path)
+    if isinstance(applied, list):
+        assert [one.migration.version for one in schema.apply(access, migrations, PROD, target=target)] == applied
+    else:
+        with suppress(UserError):
+            list(schema.apply(access, migrations, Environment.DEV, target=target))
+        with pytest.raises(UserError, match=applied):
+            list(schema.apply(access, migrations, PROD, target=target))
+    assert bool(copies(tmp_path / "state")) is copied
 
 
 def test_what_can_not_be_copied_is_not_changed(audit: AuditDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

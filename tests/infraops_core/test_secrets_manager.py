@@ -60,6 +60,7 @@ def test_the_url_is_the_text_or_a_member_of_it(text: str, key: str | None, curre
         ('{"other": "secret"}', "url", "no JSON object with the text url"),
         ('{"url": "mysql://u:secret@h/d"}', "url", "url is no database URL"),
         (f'{{"url": "{OLD}", "url_NEXT": "secret"}}', "url", "url_NEXT is no database URL"),
+        (f'{{"url": "{OLD}", "url_NEXT": ["secret"]}}', "url", "url_NEXT is no text"),
     ],
 )
 def test_another_secret_is_refused_by_its_name_and_not_shown(text: str | bytes, key: str | None, problem: str) -> None:

@@ -176,7 +176,10 @@ def test_leaves_nothing_else_behind(app: Access, audit: AuditDatabase) -> None:
     ("privilege", "what"),
     [
         ("update on infraops_audit.audit_events", "has the privilege to UPDATE, and only a trigger"),
-        ("update (outcome) on infraops_audit.audit_events", "has UPDATE on a part of the audit events"),
+        ("update (outcome) on infraops_audit.audit_events", "has UPDATE on audit_events or a part of it"),
+        ("update on infraops_audit.agent_runs", "has UPDATE on agent_runs"),
+        ("delete, truncate on infraops_audit.approval_requests", "has DELETE on approval_requests, TRUNCATE on approval_requests"),
+        ("insert on infraops_audit.chain_anchors", "has INSERT on chain_anchors"),
         ("delete on infraops_audit.audit_events", "has the privilege to DELETE, and only a trigger"),
         ("truncate on infraops_audit.audit_events", "has the privilege to TRUNCATE, and only a trigger"),
         ("trigger on infraops_audit.audit_events", "has TRIGGER on"),
@@ -418,6 +421,14 @@ def test_a_trail_without_its_guards_fails(app: Access, owner: Access, break_it: 
     finally:
         run_sql(owner, mend_it)
     assert smoke.run(app, DETAILS).seq > 0
+
+
+def test_an_app_that_row_level_security_does_not_bind_fails(app: Access, audit: AuditDatabase) -> None:
+    run_sql(audit.server.access(), "alter role infraops_app bypassrls")
+    try:
+        assert "row-level security of audit_events" in refusal(app).what
+    finally:
+        run_sql(audit.server.access(), "alter role infraops_app nobypassrls")
 
 
 def test_a_chain_with_wrong_hashes_fails(app: Access, owner: Access) -> None:

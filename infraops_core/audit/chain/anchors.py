@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _NEWEST = """
-select distinct on (chain, tenant_id) chain, tenant_id, seq, row_hash, signed_head
+select distinct on (chain, tenant_id) chain, tenant_id, seq, coalesce(row_hash, ''), coalesce(signed_head::text, '')
 from infraops_audit.chain_anchors where %(tenant)s in ('', tenant_id) order by chain, tenant_id, seq desc
 """
 
@@ -41,9 +41,9 @@ def newest(connection: "Connection", tenant: str, key: bytes | None) -> tuple[di
     return anchors, findings
 
 
-def _problem(head: Head, document: object, key: bytes | None) -> str:
+def _problem(head: Head, document: str, key: bytes | None) -> str:
     try:
-        signed = heads.check(document, "anchor")
+        signed = heads.read(document, "anchor", form=heads.ANCHOR_FORMAT)
     except UserError as refused:
         return refused.what
     if signed.heads != (head,):

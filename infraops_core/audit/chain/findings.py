@@ -96,7 +96,7 @@ def _kind(connection: "Connection", found: Break) -> tuple[Kind, int, str]:
 def _prev_hash_at(connection: "Connection", found: Break, seq: int) -> bytes | None:
     statement = f"select prev_hash from infraops_audit.{found.chain.table} where tenant_id = %s and seq = %s"  # noqa: S608
     row = connection.execute(statement.encode(), [found.tenant, seq]).fetchone()
-    return bytes(row[0]) if row else None
+    return bytes(row[0]) if row and row[0] is not None else None
 
 
 def _position_of(connection: "Connection", found: Break, row_hash: bytes) -> int | None:

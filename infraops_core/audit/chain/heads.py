@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 FORMAT = "infraops-audit-heads/1"
+ANCHOR_FORMAT = "infraops-audit-anchor/1"  # another, or heads exported for verifying would do as leave to remove what is before them
 
 # A tenant at a time by the index on (tenant_id, seq): a few rows read of each, however long its chain.
 _NEWEST = """
@@ -62,10 +63,13 @@ def current(connection: "Connection") -> list[Head]:
     ]
 
 
-def sign(heads: Iterable[Head], key: "Ed25519PrivateKey") -> dict[str, Any]:
-    """The document that states `heads`, signed; plain JSON values."""
+def sign(heads: Iterable[Head], key: "Ed25519PrivateKey", *, form: str = FORMAT) -> dict[str, Any]:
+    """The document that states `heads`, signed; plain JSON values.
+
+    :param form: `ANCHOR_FORMAT` for the one head up to which rows are removed.
+    """
     document: dict[str, Any] = {
-        "format": FORMAT,
+        "format": form,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "heads": [{"tenant": head.tenant, "chain": head.chain, "seq": head.seq, "row_hash": head.row_hash.hex()} for head in heads],
         "public_key": base64.b64encode(keys.raw(key.public_key())).decode(),
@@ -73,25 +77,26 @@ def sign(heads: Iterable[Head], key: "Ed25519PrivateKey") -> dict[str, Any]:
     return document | {"signature": base64.b64encode(key.sign(_signed_bytes(document))).decode()}
 
 
-def read(text: str | bytes, where: str) -> SignedHeads:
+def read(text: str | bytes, where: str, *, form: str = FORMAT) -> SignedHeads:
     """The heads of a document whose signature is right.
 
+    :param form: what the document has to be.
     :raises UserError: for text that is no such document; with exit code 2 when it was altered after it was signed.
     """
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _not_heads(where, "it is not JSON") from None
-    return check(document, where)
+    return check(document, where, form=form)
 
 
-def check(document: object, where: str) -> SignedHeads:
+def check(document: object, where: str, *, form: str = FORMAT) -> SignedHeads:
     """As `read`, of a document that was parsed before."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    if not isinstance(document, Mapping) or document.get("format") != FORMAT:
-        raise _not_heads(where, f"its format is not {FORMAT}")
+    if not isinstance(document, Mapping) or document.get("format") != form:
+        raise _not_heads(where, f"its format is not {form}")
     try:
         heads = tuple(_head(entry) for entry in document["heads"])
         public = base64.b64decode(document["public_key"], validate=True)

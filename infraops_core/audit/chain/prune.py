@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from infraops_core.audit.chain.heads import Head, sign
+from infraops_core.audit.chain.heads import ANCHOR_FORMAT, Head, sign
 from infraops_core.audit.chain.record import CHAINS, Chain
 from infraops_core.audit.chain.verify import Progress, one_moment, verify
 from infraops_core.errors import ExitCode, UserError
@@ -49,7 +49,7 @@ def prune(connection: "Connection", heads: list[Head], key: "Ed25519PrivateKey",
     pruned = []
     with connection.transaction():
         for head in heads:
-            arguments = [head.tenant, head.chain, head.seq, Jsonb(sign([head], key))]
+            arguments = [head.tenant, head.chain, head.seq, Jsonb(sign([head], key, form=ANCHOR_FORMAT))]
             row = connection.execute("select infraops_audit.prune(%s, %s, %s, %s)", arguments).fetchone()
             assert row is not None
             pruned.append(Pruned(head, row[0]))

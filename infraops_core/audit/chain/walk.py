@@ -4,7 +4,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from infraops_core.audit.chain.anchors import Anchor
 from infraops_core.audit.chain.findings import Break, Finding, Kind, Link
@@ -22,6 +22,8 @@ _HEADER = b"PGCOPY\n\xff\r\n\x00"
 _HEADER_BYTES = 19
 _RECORD = 54  # three fields before it: how many they are, the row's hash and position, each after its length
 _FIELD_HEAD = 8  # inside a record: a field's type and length
+_END_BYTES = 2
+_LONGEST_OWNER = 4 + 63  # a tenant's name after its length; one that is longer is never plain, for no row of ours has it
 
 
 @dataclass
@@ -52,24 +54,29 @@ class Walk:
     def over(self, connection: "Connection", tenant: str, progress: Callable[[str, int], None] | None) -> None:
         """Walk to the end, as of the connection's snapshot; along one tenant's chain only, if one is named."""
         before = 4 + _FIELD_HEAD + len(self.chain.name) + _FIELD_HEAD
-        fields = struct.Struct(f">6x32s4xQ4x{before}x32s")
-        unpack, sha256 = fields.unpack_from, hashlib.sha256
+        whose, fields = b"\0", struct.Struct(f">6x32s4xQ4x{before}x32s4x4s")
+        sha256 = hashlib.sha256
         last, due, head = GENESIS, 0, 0
-        # This loop sees every row, hence its short names and its one comparison; whatever is not plain goes to _step.
+        # This loop sees every row, hence its short names; whatever is not plain goes to _step.
         with connection.cursor().copy(self._statement(tenant)) as copied:
             for data in copied:
                 if not self.rows and data[: len(_HEADER)] == _HEADER:
                     data = data[_HEADER_BYTES:]  # noqa: PLW2901
-                if len(data) < fields.size:  # the header alone, or the end
-                    continue
-                row_hash, seq, prev_hash = unpack(data)
-                intact = sha256(data[_RECORD:]).digest() == row_hash
-                if intact and prev_hash == last and seq == due and due != head:
+                try:
+                    row_hash, seq, prev_hash, owner = fields.unpack_from(data)
+                except struct.error:
+                    if len(data) <= _END_BYTES:  # the header alone, or the end
+                        continue
+                    owner = b""  # a row shorter than any with two whole hashes
+                follows = owner == whose and prev_hash == last and seq == due and due != head
+                if follows and sha256(data[_RECORD:]).digest() == row_hash:
                     last = row_hash
                     due += 1
                 else:
-                    whose = _text(data, fields.size)
-                    last, due, head = self._step(whose, seq, prev_hash, row_hash, intact, last=Link(due - 1, last, is_row=True))
+                    row = _Row.read(data)
+                    last, due, head = self._step(row, last=Link(due - 1, last, is_row=True))
+                    whose = row.owner
+                    fields = struct.Struct(f">6x32s4xQ4x{before}x32s4x{min(len(whose), _LONGEST_OWNER)}s")
                 self.rows += 1
                 if progress and not self.rows % _EVERY:
                     progress(self.chain.table, self.rows)
@@ -87,20 +94,20 @@ class Walk:
             which=sql.SQL("where tenant_id = {}").format(tenant) if tenant else sql.SQL(""),
         )
 
-    def _step(self, tenant: str, seq: int, prev_hash: bytes, row_hash: bytes, intact: bool, *, last: Link) -> tuple[bytes, int, int]:
+    def _step(self, row: "_Row", *, last: Link) -> tuple[bytes, int, int]:
         """One row that needs a closer look; the hash and position that the next is to follow, and the next head's position."""
-        if tenant != self._tenant or not self.tenants:
+        if row.tenant != self._tenant or not self.tenants:
             self._leave(last.seq)
-            last = self._enter(tenant)
-        if not self._broken and not (intact and prev_hash == last.row_hash and seq == last.seq + 1):
-            self.breaks.append(Break(self.chain, tenant, last, seq, prev_hash, row_hash, intact))
+            last = self._enter(row.tenant)
+        if not self._broken and not (row.intact and row.prev_hash == last.row_hash and row.seq == last.seq + 1):
+            self.breaks.append(Break(self.chain, row.tenant, last, row.seq, row.prev_hash, row.row_hash, row.intact))
             self._broken = True
-        heads = self._unseen.get(tenant, [])
-        while heads and heads[-1].seq == seq and not self._broken:
-            self._compare(heads.pop(), row_hash)
+        heads = self._unseen.get(row.tenant, [])
+        while heads and heads[-1].seq == row.seq and not self._broken:
+            self._compare(heads.pop(), row.row_hash)
         if self._broken:
             return b"", 0, 0
-        return row_hash, seq + 1, heads[-1].seq if heads else 0
+        return row.row_hash, row.seq + 1, heads[-1].seq if heads else 0
 
     def _enter(self, tenant: str) -> Link:
         self._tenant, self._broken = tenant, False
@@ -141,7 +148,38 @@ class Walk:
             self.compared += len(heads)
 
 
-def _text(data: "Buffer", at: int) -> str:
-    """The text of the record's field that begins at `at`."""
-    length = int.from_bytes(data[at + 4 : at + _FIELD_HEAD])
-    return bytes(data[at + _FIELD_HEAD : at + _FIELD_HEAD + length]).decode()
+@dataclass(frozen=True)
+class _Row:
+    """A row taken apart by the lengths it states, for whoever may drop a constraint may store hashes of any length.
+
+    :param owner: the tenant as the record holds it, its length before it.
+    """
+
+    owner: bytes
+    seq: int
+    prev_hash: bytes
+    row_hash: bytes
+    intact: bool
+
+    @classmethod
+    def read(cls, data: "Buffer") -> Self:
+        """The row that COPY sent."""
+        row_hash, at = _value(data, 2)
+        seq, at = _value(data, at)
+        record, _ = _value(data, at)
+        _, at = _value(record, 8)
+        prev_hash, at = _value(record, at + 4)
+        tenant, _ = _value(record, at + 4)
+        owner = len(tenant).to_bytes(4) + tenant
+        return cls(owner, int.from_bytes(seq, signed=True), prev_hash, row_hash, hashlib.sha256(record).digest() == row_hash)
+
+    @property
+    def tenant(self) -> str:
+        return self.owner[4:].decode(errors="replace")
+
+
+def _value(data: "Buffer", at: int) -> tuple[bytes, int]:
+    """The value whose length stands at `at`, empty where it is null, and where what follows it begins."""
+    begin = at + 4
+    end = begin + max(0, int.from_bytes(data[at:begin], signed=True))
+    return bytes(data[begin:end]), end

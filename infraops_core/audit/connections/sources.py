@@ -151,7 +151,7 @@ def write(path: str | os.PathLike[str], current: str, upcoming: str | None = Non
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size  # ctime: it may be readable now and was not before
 
 
 def _read(text: str, path: Path) -> tuple[str, str | None]:

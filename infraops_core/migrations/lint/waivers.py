@@ -3,11 +3,12 @@
     -- infraops:allow RULE REASON        for the next statement
     -- infraops:allow-file RULE REASON   for the whole -- migrate:up block
 
-Each stands on a line of its own between statements; a line like it inside a string or a function's body is no waiver.
+Each stands on a line of its own between statements; a line like it inside a string, a function's body
+or a block comment is no waiver.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from infraops_core.migrations import statements
@@ -17,6 +18,8 @@ from infraops_core.migrations.lint.rules import RULES
 from infraops_core.migrations.statements import Statement
 
 _MARK = re.compile(r"--[ \t]*(?P<tool>infraops:|squawk-ignore)(?P<rest>[^\n]*)")
+_COMMENT = re.compile(r"--[^\n]*|/\*")
+_BLOCK = re.compile(r"/\*|\*/")
 _WAIVER = re.compile(r"(?P<reach>allow|allow-file)[ \t]+(?P<rule>[a-z][a-z0-9-]*)(?:[ \t]+(?P<reason>\S[^\n]*))?")
 _FORM = "write it as -- infraops:allow RULE REASON, or -- infraops:allow-file RULE REASON"
 
@@ -38,7 +41,7 @@ def read(migration: Migration) -> tuple[list[Waiver], list[Finding]]:
     waivers: list[Waiver] = []
     wrong: list[Finding] = []
     for begin, end, following in _gaps(sql, migration.up.statements):
-        for mark in _MARK.finditer(sql, begin, end):
+        for mark in _marks(sql, begin, end):
             problem = _problem(sql, mark, following)
             if problem:
                 wrong.append(finding_at(migration, mark.start(), "waiver", problem))
@@ -95,6 +98,16 @@ def _gaps(sql: str, found: Sequence[Statement]) -> list[tuple[int, int, Statemen
     begins = [0, *(one.start + len(one.text) for one in found)]
     ends = [*(one.start for one in found), len(sql)]
     return list(zip(begins, ends, [*found, None], strict=True))
+
+
+def _marks(sql: str, begin: int, end: int) -> Iterator[re.Match[str]]:
+    """The marks between statements, but for those that a block comment takes out."""
+    depth, position = 0, begin
+    while found := (_BLOCK if depth else _COMMENT).search(sql, position, end):
+        depth += {"/*": 1, "*/": -1}.get(found[0], 0)
+        position = found.end()
+        if found[0].startswith("--") and (mark := _MARK.search(sql, *found.span())):
+            yield mark
 
 
 def _problem(sql: str, mark: re.Match[str], following: Statement | None) -> str:

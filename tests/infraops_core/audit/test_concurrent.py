@@ -3,10 +3,13 @@
 import random
 import threading
 
+import pytest
+
 from infraops_core import roles
 from infraops_core.audit.chain.verify import verify
 from infraops_core.audit.events import AuditEvent
 from infraops_core.audit.store import Recorded
+from tests.campaign import times
 from tests.fix_audit import all_recorded, event, recorded, thread_store
 from tests.fix_postgres import AuditDatabase
 
@@ -19,7 +22,8 @@ select count(pg_terminate_backend(pid)) from (
 """
 
 
-def test_sixteen_clients_with_killed_sessions(audit: AuditDatabase, tenant: str) -> None:
+@pytest.mark.parametrize("_time", range(times(1, 40)))
+def test_sixteen_clients_with_killed_sessions(audit: AuditDatabase, tenant: str, _time: int) -> None:
     given = [[event(summary=f"{client}/{n}") for n in range(EACH)] for client in range(CLIENTS)]
     results: list[list[Recorded]] = [[] for _ in range(CLIENTS)]
     done = threading.Event()

@@ -18,7 +18,7 @@ from infraops_core.audit.events import AgentRun, ApprovalRequest, ApprovalStatus
 from infraops_core.audit.statements import columns
 from infraops_core.errors import UserError
 
-ID = uuid.uuid4()
+ID = uuid.UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 GIVEN: dict[type[Record], dict[str, Any]] = {
     AuditEvent: {"event_type": "alert", "actor": "a", "action": "b", "outcome": "ok", "summary": "s"},
     IncidentSnapshot: {"incident_id": "i", "snapshot_type": "packet", "actor": "a", "summary": "s"},

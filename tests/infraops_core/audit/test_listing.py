@@ -80,6 +80,20 @@ def test_a_listings_memory_is_flat_and_no_transaction_stays_open(audit: AuditDat
     assert peak < 12_000_000
 
 
+def test_large_events_behind_many_small_ones_do_not_make_a_large_page(audit: AuditDatabase, tenant: str) -> None:
+    with thread_store(audit, tenant) as store:
+        given = [event() for _ in range(400)] + [event(payload={"t": "x" * 1_000_000}) for _ in range(30)]
+        store.record_many(given)
+        tracemalloc.start()
+        try:
+            found = [stored.event.event_id for stored in store.list_audit_events("inc-1")]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert found == [one.event_id for one in given]
+    assert peak < 15_000_000
+
+
 def test_what_others_wrote_by_sql_is_read_too(store: AuditStore, tenant: str, owner: psycopg.Connection) -> None:
     for payload in ('{"n": 1' + "0" * 5000 + ', "f": 0.5}', '{"n": 1e400, "f": [1e-5, 2.50]}'):
         owner.execute(WRITTEN_BY_SQL, [tenant, payload, "2026-01-01 00:00 UTC"])

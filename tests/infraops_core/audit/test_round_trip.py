@@ -14,6 +14,7 @@ from infraops_core.audit.events import AuditEvent
 from infraops_core.audit.payload import MAX_BYTES, MAX_DEPTH
 from infraops_core.audit.postgres import PostgresAuditStore
 from infraops_core.errors import UserError
+from tests.campaign import times
 from tests.fix_audit import all_recorded, event, recorded, thread_store
 from tests.fix_postgres import AuditDatabase
 
@@ -28,7 +29,7 @@ EVENTS = st.fixed_dictionaries(
     {"payload": PAYLOADS, "summary": TEXT, "actor": TEXT, "resource": st.none() | TEXT, "request_id": st.none() | TEXT,
      "occurred_at": st.datetimes(timezones=ZONES | st.just(UTC)), "schema_version": st.integers(-1, 2**31)}
 )  # fmt: skip
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=times(150, 5000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_one_is_stored_equal_or_refused_for_a_reason(fuzzed: PostgresAuditStore,
 
 
 @given(several=st.lists(EVENTS, max_size=6))
-@settings(QUICK, max_examples=80)
+@settings(QUICK, max_examples=times(80, 2000))
 def test_many_are_stored_equal(fuzzed: PostgresAuditStore, several: list[dict[str, Any]]) -> None:
     incident = secrets.token_hex(6)
     events = [right for right in (made(fields, incident) for fields in several) if right is not None]

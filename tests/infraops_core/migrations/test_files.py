@@ -1,5 +1,6 @@
 """Which files are migrations, and what is said of those that are not."""
 
+import re
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -46,9 +47,7 @@ def test_understood(tmp_path: Path, text: str, up: str, first_line: int) -> None
     ("name", "text", "what", "where"),
     [
         ("audit_events", GOOD, "named VERSION_name.sql", "audit_events.sql"),
-        ("1", GOOD, "named VERSION_name.sql", "1.sql"),
-        ("1_", GOOD, "named VERSION_name.sql", "1_.sql"),
-        ("1_Audit-Events", GOOD, "named VERSION_name.sql", "1_Audit-Events.sql"),
+        ("1_\u00e4", GOOD, "named VERSION_name.sql", "1_\u00e4.sql"),
         ("v1_a", GOOD, "named VERSION_name.sql", "v1_a.sql"),
         ("\u0661_a", GOOD, "named VERSION_name.sql", "\u0661_a.sql"),
         ("1_a", "", "one -- migrate:up block", "1_a.sql"),
@@ -69,6 +68,8 @@ def test_understood(tmp_path: Path, text: str, up: str, first_line: int) -> None
         ("1_a", "-- migrate:up\nselect 'a\n-- migrate:down\n", "a string (') is never closed", "1_a.sql:2:8"),
         ("1_a", "\ufeff" + GOOD, "a byte order mark", "1_a.sql:1"),
         ("1_a", "-- migrate:up\nselect '\x00';\n-- migrate:down\n", "a NUL character", "1_a.sql:2"),
+        ("1_a", "-- migrate:up\n-- \x1b[8m\nselect 1;\n-- migrate:down\n", "the control character U+001B", "1_a.sql:2"),
+        ("1_a", "-- migrate:up\nselect '\u202e';\n-- migrate:down\n", "the control character U+202E", "1_a.sql:2"),
         ("1_a", "-- migrate:up\nselect 'ä';\n-- migrate:down\n".encode("latin-1"), "is UTF-8", "1_a.sql:2"),
         ("1_a", GOOD.encode("utf-16"), "is UTF-8", "1_a.sql:1"),
     ],
@@ -101,6 +102,11 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "1_a.sql").mkdir()
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         files.read(tmp_path)
+
+
+def test_an_editors_hidden_file_is_none(tmp_path: Path) -> None:
+    (write(tmp_path, **{"1_a": GOOD}) / ".#1_a.sql").symlink_to("somebody@somewhere")
+    assert [migration.path.name for migration in files.read(tmp_path)] == ["1_a.sql"]
 
 
 def test_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -220,3 +226,10 @@ def test_any_text_is_a_migration_or_refused_in_words(tmp_path_factory: pytest.Te
 
 def test_ours_are_migrations() -> None:
     assert files.read(checkout.AUDIT_SCHEMA / "migrations")[0].version == "20261122000000"
+
+
+@pytest.mark.parametrize("name", ["1", "1_", "1_Audit-Events", "20260101000000_add users (again)", "1.audit.events"])
+def test_every_name_that_dbmate_takes_will_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.sql").write_text(GOOD)
+    (migration,) = files.read(tmp_path)
+    assert migration.version == re.match("[0-9]+", name)[0]  # type: ignore[index]

@@ -12,6 +12,7 @@ from infraops_core.access import Access
 from infraops_core.errors import UserError
 from infraops_core.migrations import files, ledger, over_psycopg, retries, runner
 from infraops_core.migrations.status import State
+from tests.campaign import times
 from tests.fix_postgres import TestServer, wait_until
 from tests.infraops_core.migrations.apart import Outcome, Run, runners
 
@@ -111,7 +112,8 @@ def gone_on_with(database: Access, folder: Path, run: Run) -> int:
     return int(told[1])
 
 
-def test_eight_runners_at_once_apply_each_exactly_once(database: Access, tmp_path: Path) -> None:
+@pytest.mark.parametrize("_time", range(times(1, 40)))
+def test_eight_runners_at_once_apply_each_exactly_once(database: Access, tmp_path: Path, _time: int) -> None:
     texts = FILES | {f"{number}_t": f"\ncreate table t{number} (); select pg_sleep(0.02);" for number in (4, 5)}
     texts["6_more"] = " transaction:false\ncreate index concurrently a_m on a (m);\ncreate index concurrently a_mn on a (m, n)"
     write(tmp_path, texts)
@@ -154,6 +156,20 @@ def test_an_index_left_invalid_is_named_until_it_is_dropped(database: Access, tm
     run_alone(database, 'drop index concurrently public."A n"')
     assert len(list(runner.apply(database, migrations, resume=True))) == 1
     assert query(database, "select indisvalid from pg_index where indrelid = 'a'::regclass") == [(True,)]
+
+
+def test_what_is_gone_on_with_has_the_settings_it_began_with(database: Access, tmp_path: Path) -> None:
+    run_alone(database, "create schema s; create table s.a (n int); insert into s.a values (1), (1)")
+    migrations = write(tmp_path, {"1_i": " transaction:false\nset search_path = s;\ncreate unique index concurrently a_n on a (n);"})
+    with pytest.raises(UserError, match=r"the index s\.a_n is not valid"):
+        list(runner.apply(database, migrations))
+    for resume in (False, True):
+        with pytest.raises(UserError, match=r"an index that is not valid: s\.a_n"):
+            list(runner.apply(database, migrations, resume=resume))
+    run_alone(database, "drop index concurrently s.a_n")
+    run_alone(database, "delete from s.a")
+    assert len(list(runner.apply(database, migrations, resume=True))) == 1
+    assert query(database, "select indisvalid from pg_index where indrelid = 's.a'::regclass") == [(True,)]
 
 
 def test_an_invalid_index_is_not_taken_for_good(database: Access, tmp_path: Path) -> None:
@@ -282,6 +298,12 @@ def test_no_transactions_of_its_own_where_each_statement_is_one(database: Access
         list(runner.apply(database, write(tmp_path, {"1_a": f" transaction:false\ncreate table a ();\n{statement};"})))
     assert refused.value.where == "1_a.sql:3:1"
     assert looks(database)["tables"] == set()
+
+
+def test_the_lock_is_not_given_up_in_the_middle(database: Access, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="DISCARD ALL would give up the lock") as refused:
+        list(runner.apply(database, write(tmp_path, {"1_a": " transaction:false\nselect 1;\n discard all"})))
+    assert refused.value.where == "1_a.sql:3:2"
 
 
 def test_an_index_without_a_name_is_refused_before_anything_runs(database: Access, tmp_path: Path) -> None:

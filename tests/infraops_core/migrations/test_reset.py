@@ -88,6 +88,14 @@ def test_the_schema_can_be_applied_again(owner: Access) -> None:
     apply_schema(owner)
 
 
+def test_the_schema_public_stays_where_it_is_the_owners(server: Scratch, owner: Access) -> None:
+    with admin(server).connect(seconds=60) as connection:
+        connection.execute("alter schema public owner to infraops_owner")
+    apply_schema(owner)
+    assert "1 schema" in reset.reset(owner)
+    apply_schema(owner)
+
+
 def test_a_refusal_undoes_all_of_it(server: Scratch, owner: Access) -> None:
     apply_schema(owner)
     with owner.connect(seconds=60, autocommit=False) as busy:

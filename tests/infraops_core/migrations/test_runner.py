@@ -11,7 +11,7 @@ import pytest
 
 from infraops_core.access import Access
 from infraops_core.errors import UserError
-from infraops_core.migrations import files, lock, runner
+from infraops_core.migrations import files, lock, over_psycopg, runner, snapshot
 from infraops_core.migrations.ledger import LOCK_KEY
 from infraops_core.migrations.status import State
 from tests.fix_postgres import TestServer, wait_until
@@ -262,6 +262,29 @@ def test_a_role_that_may_not_is_told_so(database: Access, tmp_path: Path) -> Non
             connection.execute("drop role outsider")
 
 
+def test_a_database_that_only_reads_is_told_so(database: Access, tmp_path: Path) -> None:
+    with database.connect(seconds=30) as connection:
+        connection.execute("alter database test_runner set default_transaction_read_only = on")
+    try:
+        with pytest.raises(UserError, match="read-only transaction") as refused:
+            list(runner.apply(database, write(tmp_path, "create table a ();")))
+        assert "use the primary's URL" in refused.value.next
+    finally:
+        with database.connect(seconds=30) as connection:
+            connection.execute("set default_transaction_read_only = off")
+            connection.execute("alter database test_runner reset default_transaction_read_only")
+
+
+def test_the_databases_own_statement_timeout_is_not_a_migrations(database: Access, tmp_path: Path) -> None:
+    with database.connect(seconds=30) as connection:
+        connection.execute("alter database test_runner set statement_timeout = '100ms'")
+    try:
+        assert len(list(runner.apply(database, write(tmp_path, "select pg_sleep(0.3);")))) == 1
+    finally:
+        with database.connect(seconds=30) as connection:
+            connection.execute("alter database test_runner reset statement_timeout")
+
+
 def test_an_error_shows_the_statement_shortened_and_without_passwords(database: Access, tmp_path: Path) -> None:
     long = f"create role nobody_knows\n  password 'secret' in role {'x' * 200};"
     with pytest.raises(UserError) as refused:
@@ -400,8 +423,25 @@ def test_the_newest_is_reverted_and_only_it(database: Access, tmp_path: Path) ->
     assert reverted.milliseconds > 0
     assert (ledger(database), tables(database)) == (["1"], ["a"])
     assert len(list(runner.apply(database, migrations))) == 1
-    assert runner.down(database, migrations[:1]).migration == migrations[0]  # the highest that has a file
-    assert ledger(database) == ["2"]
+
+
+def test_what_a_newer_one_without_a_file_may_stand_on_is_not_reverted(database: Access, tmp_path: Path) -> None:
+    """As from a checkout that is behind."""
+    write(tmp_path, "create table a ();", "create table b ();", "create table c ();")
+    migrations = files.read(tmp_path)
+    list(runner.apply(database, migrations))
+    with pytest.raises(UserError, match="a newer migration is applied whose file is not here: 2, 3") as refused:
+        runner.down(database, migrations[:1])
+    assert refused.value.where == "1_m.sql"
+    assert (ledger(database), tables(database)) == (["1", "2", "3"], ["a", "b", "c"])
+
+
+def test_a_statement_of_hours_has_its_time_and_a_lost_way_is_noticed(database: Access) -> None:
+    assert runner.SECONDS > 3600
+    with over_psycopg.opened(database, seconds=10) as transport:
+        told = transport._connection.info.get_parameters()
+    assert {key: told[key] for key in told if key.startswith("keepalives_")} == {
+        "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -439,3 +479,32 @@ def test_a_database_in_another_encoding_gets_the_files_text(postgres: TestServer
     finally:
         with postgres.access().connect(seconds=60) as connection:
             connection.execute("drop database test_latin with (force)")
+
+
+def test_a_database_without_an_encoding_has_a_ledger_like_any_other(postgres: TestServer, tmp_path: Path) -> None:
+    """Its client would get bytes, if it did not ask for text."""
+    with postgres.access().connect(seconds=60) as connection:
+        connection.execute("create database test_ascii encoding 'SQL_ASCII' template template0 locale 'C'")
+    try:
+        access = postgres.access(database="test_ascii")
+        migrations = write(tmp_path, "create table a (b text); insert into a values ('ü');", "select 'üü', nope;")
+        for _ in range(2):
+            with pytest.raises(UserError, match="nope") as refused:
+                list(runner.apply(access, migrations))
+            assert refused.value.where == "2_m.sql:2:14"
+        assert [status.state for status in runner.status(access, migrations)] == [State.APPLIED, State.PENDING]
+        assert snapshot.needed(access)
+    finally:
+        with postgres.access().connect(seconds=60) as connection:
+            connection.execute("drop database test_ascii with (force)")
+
+
+def test_who_a_migration_becomes_the_next_is_not(database: Access, tmp_path: Path) -> None:
+    with database.connect(seconds=30) as connection:
+        connection.execute("create role becomes superuser")
+    try:
+        list(runner.apply(database, write(tmp_path, "set session authorization becomes;", "create table a ();")))
+        assert query(database, "select tableowner from pg_tables where tablename = 'a'") == [(database.url.user,)]
+    finally:
+        with database.connect(seconds=30) as connection:
+            connection.execute("drop owned by becomes; drop role becomes")

@@ -73,6 +73,9 @@ def test_they_are_applied_in_order_and_again_change_nothing(database: Access, tm
         ("create table u ()", 'refused a seed when run again: relation "u" already exists', "2.sql:1:1"),
         ("select 1;\n  insert into nope values (1)", 'the server refused a seed: relation "nope" does not exist', "2.sql:2:15"),
         ("select 1;\ncommit", "a seed ended its own transaction", "2.sql:2:1"),
+        ("select 1;\n truncate t; insert into t values (1, 'x')", "it empties a table", "2.sql:2:2"),
+        ("select 1;\ninsert into t values (9, 'x')\x00", "a seed holds a NUL character", "2.sql:2"),
+        ("\ufeffselect 1", "a seed holds a byte order mark", "2.sql:1"),
         ("copy t from stdin;\n1\ta\n\\.", "COPY FROM STDIN", "2.sql:1:1"),
     ],
 )

@@ -111,6 +111,22 @@ def test_two_of_one_second_and_name_do_not_replace_each_other(database: Access, 
     assert list(first.parent.iterdir()) == [first]
 
 
+def test_one_that_another_run_is_taking_is_left_alone(database: Access, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "strftime", lambda *_: "20261122T000000Z")
+    taking = PgDumpSnapshot(database, PROGRAMS, tmp_path)
+    first = Path(taking.take("one").where)
+    unfinished = first.rename(first.with_name(f"{first.name}.partial"))
+    with pytest.raises(UserError, match="of that name was taken in this second"):
+        taking.take("one")
+    assert unfinished.exists()
+
+
+def test_what_cannot_be_written_is_told(database: Access, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the snapshot cannot be written: File name too long") as refused:
+        PgDumpSnapshot(database, PROGRAMS, tmp_path).take("l" * 300)
+    assert "nothing was changed" in refused.value.next
+
+
 def test_a_table_that_stays_locked_counts(database: Access) -> None:
     fill(database, "create table a (id int)")
     with database.connect(seconds=30, autocommit=False) as holder:

@@ -9,6 +9,7 @@ from infraops_core.access import Access
 from infraops_core.errors import UserError
 from infraops_core.migrations import statements
 from infraops_core.migrations.statements import place, split
+from tests.campaign import times
 from tests.fix_postgres import TestServer
 from tests.infraops_core.migrations.client import client
 
@@ -183,7 +184,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=times(300, 20000))
 @given(st.lists(PIECES, max_size=14).map("".join))
 def test_any_text_is_split_or_refused_in_words(script: str) -> None:
     try:

@@ -203,3 +203,22 @@ def test_rows_from_before_the_chain_join_it(postgres: TestServer, empty_database
             " as before from infraops_audit.audit_events) as rows"
         )
         assert in_order.fetchone() == (True,)
+
+
+def test_reverting_the_guards_opens_no_table(database: AuditDatabase) -> None:
+    migrations = files.read(checkout.AUDIT_SCHEMA / "migrations")
+    with database.server.access().connect(seconds=30) as admin:
+        admin.execute(f"create database reverted owner {roles.OWNER}".encode())
+    owner = database.server.access(roles.OWNER, database.settings.passwords[roles.OWNER], "reverted")
+    list(runner.apply(owner, migrations))
+    runner.down(owner, migrations)
+    runner.down(owner, migrations)
+    with owner.connect(seconds=30) as connection:
+        may = "select relname, rolname from pg_class, pg_roles where relkind = 'r' and relname = any (%s) and rolname = any (%s) "
+        allowed = connection.execute(may + "and has_table_privilege(rolname, pg_class.oid, 'select, insert')",
+                                     [TABLES[1:], [roles.APP, roles.READONLY]]).fetchall()  # fmt: skip
+    assert allowed == []
+    list(runner.apply(owner, migrations))
+    with database.server.access(roles.APP, database.settings.passwords[roles.APP], "reverted").connect(seconds=30) as app:
+        for chain in CHAINS:
+            rows.append(app, chain, "default")

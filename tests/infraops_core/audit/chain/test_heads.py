@@ -64,7 +64,7 @@ def test_an_altered_document_is_found_bad(alter: Callable[[dict[str, Any]], obje
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"format": "other"}', '{"format": "infraops-audit-heads/1"}',
+    ["", "{", "[]", "null", "[" * 100_000, '{"format": "other"}', '{"format": "infraops-audit-heads/1"}',
      '{"format": "infraops-audit-heads/1", "made_at": "", "heads": 1, "public_key": "", "signature": ""}',
      '{"format": "infraops-audit-heads/1", "made_at": "", "heads": [{"tenant": "a"}], "public_key": "", "signature": ""}',
      '{"format": "infraops-audit-heads/1", "made_at": "", "heads": [], "public_key": "AAAA", "signature": "!"}'],

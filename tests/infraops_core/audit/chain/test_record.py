@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from infraops_core import checkout
 from infraops_core.audit.chain.record import CHAINS, GENESIS, Chain, Type, record, row_hash
+from tests.campaign import times
 from tests.fix_postgres import TestServer
 from tests.infraops_core.audit import rows
 
@@ -54,7 +55,7 @@ JSON_TEXT = st.recursive(
 
 
 @pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain.table)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(60, 3000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_sql_and_python_hash_the_same_bytes(connection: Any, chain: Chain, data: st.DataObject) -> None:
     free = {name for name, kind in chain.columns.items() if kind is Type.TEXT} - {"tenant_id", "status"}

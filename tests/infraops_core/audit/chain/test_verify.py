@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg.types.json import Jsonb
@@ -13,7 +14,7 @@ from infraops_core.access import Access
 from infraops_core.audit.chain import heads, keys
 from infraops_core.audit.chain.findings import Kind
 from infraops_core.audit.chain.heads import Head
-from infraops_core.audit.chain.record import AGENT_RUNS, AUDIT_EVENTS, CHAINS, GENESIS, Chain
+from infraops_core.audit.chain.record import AGENT_RUNS, AUDIT_EVENTS, CHAINS, GENESIS, INCIDENT_SNAPSHOTS, Chain
 from infraops_core.audit.chain.verify import verify
 from infraops_core.errors import UserError
 from tests.fix_postgres import TestServer
@@ -139,6 +140,38 @@ def test_each_tenants_first_bad_row_is_named_in_each_chain(connection: Any) -> N
     assert {finding.tenant for finding in verify(connection, tenant="beta").findings} == {"beta"}
 
 
+def test_a_tenants_rows_do_not_go_on_from_anothers(connection: Any) -> None:
+    run(connection, "delete from audit_events where alpha and seq > 3")
+    run(connection, "delete from audit_events where tenant_id = 'beta' and seq < 3")
+    connection.execute("update audit_events set seq = 4 where tenant_id = 'beta'")
+    run(connection, f"update audit_events set prev_hash = (select row_hash from {A} and seq = 3) where tenant_id = 'beta'")
+    run(connection, f"update audit_events set row_hash = sha256({AUDIT_EVENTS.record}) where tenant_id = 'beta'")
+    (finding,) = verify(connection).findings
+    assert (finding.kind, finding.tenant, finding.seq) == (Kind.MISSING, "beta", 1)
+
+
+@pytest.mark.parametrize("column", ["row_hash", "prev_hash"])
+@pytest.mark.parametrize("value", ["null", "''", "repeat('x', 31)::bytea", "repeat('x', 33)::bytea", "repeat('x', 5000)::bytea"])
+def test_a_hash_of_another_length_is_a_change_like_any_other(connection: Any, column: str, value: str) -> None:
+    connection.execute("alter table audit_events drop constraint audit_events_chain, "
+                       "alter row_hash drop not null, alter prev_hash drop not null")  # fmt: skip
+    run(connection, f"update audit_events set {column} = {value} where alpha and seq in (1, 4)")
+    (finding,) = verify(connection).findings
+    assert (finding.kind, finding.tenant, finding.seq) == (Kind.CHANGED, "alpha", 1)
+
+
+def test_a_row_shorter_than_any_of_ours_is_found_behind_the_longest_tenants_name(connection: Any) -> None:
+    connection.execute("alter table incident_snapshots drop constraint incident_snapshots_chain, "
+                       "alter row_hash drop not null, alter prev_hash drop not null")  # fmt: skip
+    connection.execute("set local session_replication_role = origin")
+    rows.append(connection, INCIDENT_SNAPSHOTS, "a" * 63, 2)
+    connection.execute("set local session_replication_role = replica")
+    run(connection, "update incident_snapshots set row_hash = null, prev_hash = null, incident_id = 'i', snapshot_type = 's', "
+                    "actor = 'a', summary = '', payload = '{}' where alpha")  # fmt: skip
+    (finding,) = verify(connection).findings
+    assert (finding.kind, finding.tenant, finding.seq) == (Kind.CHANGED, "alpha", 1)
+
+
 def test_an_empty_trail_is_whole(connection: Any) -> None:
     for chain in CHAINS:
         connection.execute(f"delete from infraops_audit.{chain.table}")
@@ -213,7 +246,7 @@ def test_heads_of_several_days_are_all_compared(connection: Any, signed: list[He
 def prune(connection: Any, up_to: int, key: Ed25519PrivateKey, chain: Chain = AUDIT_EVENTS) -> None:
     connection.execute("set local session_replication_role = origin")
     row_hash = run(connection, f"select row_hash from {A} and seq = %s", [up_to]).fetchone()[0]
-    document = heads.sign([Head("alpha", chain.table, up_to, bytes(row_hash))], key)
+    document = heads.sign([Head("alpha", chain.table, up_to, bytes(row_hash))], key, form=heads.ANCHOR_FORMAT)
     connection.execute("select infraops_audit.prune('alpha', %s, %s, %s)", [chain.table, up_to, Jsonb(document)])
     connection.execute("set local session_replication_role = replica")
 
@@ -240,6 +273,13 @@ def test_what_is_left_of_a_pruned_chain_verifies(connection: Any, signed: list[H
         (lambda c: c.execute(f"update chain_anchors set row_hash = {FAKE}"), Kind.BAD_ANCHOR, 3),
         (lambda c: c.execute("update chain_anchors set signed_head = '{}'"), Kind.BAD_ANCHOR, 3),
         (
+            lambda c: c.execute(
+                """update chain_anchors set signed_head = ('{"a":' || repeat('[[', 2500) || repeat(']]', 2500) || '}')::jsonb"""
+            ),
+            Kind.BAD_ANCHOR,
+            3,
+        ),
+        (
             lambda c: c.execute("update chain_anchors set signed_head = jsonb_set(signed_head, '{heads,0,seq}', '4')"),
             Kind.BAD_ANCHOR,
             3,
@@ -259,6 +299,18 @@ def test_an_anchor_signed_with_another_key_is_found(connection: Any) -> None:
     (finding,) = verify(connection, key=PUBLIC).findings
     assert finding.kind is Kind.BAD_ANCHOR
     assert "signed with another key" in finding.detail
+
+
+def test_exported_heads_are_no_leave_to_remove_rows(connection: Any) -> None:
+    row_hash = bytes(run(connection, f"select row_hash from {A} and seq = 3").fetchone()[0])
+    exported = Jsonb(heads.sign([Head("alpha", "audit_events", 3, row_hash)], KEY))
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="the signed head is not that of row 3"), connection.transaction():
+        connection.execute("select infraops_audit.prune('alpha', 'audit_events', 3, %s)", [exported])
+    run(connection, f"delete from {A} and seq <= 3")
+    connection.execute("insert into chain_anchors values ('alpha', 'audit_events', 3, %s, %s)", [row_hash, exported])
+    (finding,) = verify(connection, key=PUBLIC).findings
+    assert (finding.kind, finding.seq) == (Kind.BAD_ANCHOR, 3)
+    assert "its format is not infraops-audit-anchor/1" in finding.detail
 
 
 def test_altered_heads_are_refused() -> None:

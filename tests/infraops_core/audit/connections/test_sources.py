@@ -95,6 +95,24 @@ def test_while_the_file_is_spoilt_its_last_url_stays_in_force(tmp_path: Path, sp
     assert (source.current(), source.upcoming()) == (NEW, None)
 
 
+def test_a_file_that_becomes_readable_later_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is put there by root and then handed over."""
+    path = tmp_path / "url"
+    sources.write(path, OLD)
+    source = FileUrl(path)
+    source.current()
+    sources.write(path, NEW)
+    with monkeypatch.context() as patch:  # whoever runs the tests may be root, whom no mode keeps out
+        patch.setattr(Path, "read_text", refuse)
+        assert source.current() == OLD
+    path.chmod(0o640)
+    assert source.current() == NEW
+
+
+def refuse(*_: object, **__: object) -> str:
+    raise PermissionError(13, "Permission denied")
+
+
 def test_a_link_that_is_exchanged_is_seen(tmp_path: Path) -> None:
     """As a cluster's mounted secrets are: a link to a folder, which is replaced as a whole."""
     for name, url in (("1", OLD), ("2", NEW)):

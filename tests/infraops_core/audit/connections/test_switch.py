@@ -22,6 +22,7 @@ from infraops_core.errors import UserError
 from infraops_core.servers.embedded import process, server
 from infraops_core.servers.embedded.folder import Marker, ServerFolder
 from infraops_core.tls import Tls
+from tests.campaign import times
 from tests.fix_postgres import TestServer, wait_until
 from tests.fix_proxy import Mode, Proxy
 from tests.infraops_core.audit.connections.load import Load
@@ -121,7 +122,10 @@ def check(load: Load, a: Place, b: Place) -> None:
 
 
 @pytest.mark.parametrize("fence", [revoke, no_login, read_only])
-def test_a_switch_loses_and_doubles_nothing(a: Place, b: Place, file: Path, in_asyncio: bool, fence: Callable[[Place], None]) -> None:
+@pytest.mark.parametrize("_time", range(times(1, 30)))
+def test_a_switch_loses_and_doubles_nothing(
+    a: Place, b: Place, file: Path, in_asyncio: bool, fence: Callable[[Place], None], _time: int
+) -> None:
     sources.write(file, a.url)
     with Load(FileUrl(file), in_asyncio=in_asyncio) as load:
         fence(a)

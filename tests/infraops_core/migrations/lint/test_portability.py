@@ -36,6 +36,11 @@ BAD = [
     ("provider-role", f"create table t ({KEY});\nalter table t owner to neon_superuser", "role neon_superuser"),
     ("provider-function", f"create table t ({KEY});\nalter table t add u uuid default auth.uid()", 'auth (schema "auth" does not exist)'),
     ("provider-function", "create schema s;\nselect aws_commons.create_s3_uri('b', 'k', 'r')", "aws_commons"),
+    (
+        "provider-function",
+        'create schema s;\ncreate function f() returns int language plpgsql as \'begin return "auth"."uid"(); end\'',
+        "uses auth",
+    ),
     ("provider-function", "create schema s;\nselect cron.schedule('* * * * *', 'select 1')", "cron"),
     ("provider-function", f"create table t ({KEY});\nselect aws_s3.query_export_to_s3('t', null::aws_commons._s3_uri_1)", "aws_commons"),
     (

@@ -44,6 +44,8 @@ FOR_ALL = "-- infraops:allow-file primary-key all of these are queues\ncreate ta
         ("create table a (); -- infraops:allow primary-key it is\n", 2, ["2 primary-key", "2 waiver"], []),
         ("create table a ();\n-- infraops:allow primary-key nothing follows", 2, ["2 primary-key", "3 waiver"], []),
         ("select '\n-- infraops:allow primary-key it is\n';\ncreate table a ();", 5, ["5 primary-key"], []),
+        ("/* it was\n/**/ -- */ infraops:allow\n-- infraops:allow primary-key it is\n*/\ncreate table a ();", 6, ["6 primary-key"], []),
+        ("/* no */\n-- infraops:allow primary-key it /* is\ncreate table a ();", 4, [], ["4 primary-key"]),
         ("do $$\n-- infraops:allow-file primary-key it is\nbegin end $$;\ncreate table a ();", 5, ["5 primary-key"], []),
     ],
 )
