@@ -3,14 +3,18 @@
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infraops_core import checkout, roles
+from infraops_core.audit.chain.prune import prunable, prune
 from infraops_core.audit.chain.record import APPROVAL_REQUESTS, AUDIT_EVENTS, CHAINS
 from infraops_core.audit.chain.verify import verify
+from infraops_core.errors import UserError
 from infraops_core.migrations import files, runner
 from tests.fix_postgres import AuditDatabase, TestServer, new_audit_database
 from tests.infraops_core.audit import rows
@@ -222,3 +226,26 @@ def test_reverting_the_guards_opens_no_table(database: AuditDatabase) -> None:
     with database.server.access(roles.APP, database.settings.passwords[roles.APP], "reverted").connect(seconds=30) as app:
         for chain in CHAINS:
             rows.append(app, chain, "default")
+
+
+def test_a_database_that_can_not_hold_every_character_is_refused(postgres: TestServer) -> None:
+    with postgres.access().connect(seconds=30) as admin:
+        admin.execute("create database test_latin1 encoding latin1 locale 'C' template template0")
+    try:
+        with pytest.raises(UserError, match="needs a database in UTF8, and this one is in LATIN1"):
+            rows.apply_schema(postgres.access(database="test_latin1"))
+    finally:
+        with postgres.access().connect(seconds=30) as admin:
+            admin.execute("drop database test_latin1 with (force)")
+
+
+def test_anchors_are_not_reverted(postgres: TestServer, empty_database: str) -> None:
+    access = postgres.access(database=empty_database)
+    rows.apply_schema(access)
+    migrations = files.read(checkout.AUDIT_SCHEMA / "migrations")
+    with access.connect(seconds=30) as connection:
+        rows.append(connection, AUDIT_EVENTS, "default", 3)
+        prune(connection, prunable(connection, "default", datetime.now(UTC)), Ed25519PrivateKey.generate())
+        with pytest.raises(UserError, match="chains were pruned"):
+            runner.down(access, migrations)
+        assert verify(connection).findings == ()
