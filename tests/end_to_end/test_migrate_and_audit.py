@@ -129,3 +129,17 @@ def test_only_a_dev_stack_is_reset_and_a_prod_stack_gets_no_seeds(standing: Proj
     finally:
         standing.as_committed("Pulumi.local.yaml")
         assert standing.infraops("up", "local").code == 0
+
+
+def test_a_stack_of_an_older_schema_is_brought_up_to_date_with_its_rows(project: Project) -> None:
+    project.configure(schema="off")
+    done(project.infraops("up", "local"))
+    assert "Applied   20261122000000_audit_events.sql in " in done(project.infraops("migrate", "up", "20261122000000", *STACK))
+    with superuser(project).connect(seconds=30) as connection:
+        connection.execute(
+            "insert into infraops_audit.audit_events (tenant_id, event_id, event_type, actor, action, outcome, summary, occurred_at) "
+            "select 'default', gen_random_uuid(), 'a', 'b', 'c', 'd', 'from before', now() from generate_series(1, 5)"
+        )
+    project.configure(schema="apply")
+    assert "row 6 of its chain" in project.infraops("up", "local").text
+    assert done(project.infraops("audit", "verify", *STACK)).endswith("Verified  6 rows in 1 chain, 0 heads: all whole\n")
