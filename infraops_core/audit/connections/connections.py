@@ -20,7 +20,7 @@ from infraops_core.audit.connections.door import Door
 from infraops_core.audit.connections.live import AnyPool, Live
 from infraops_core.audit.connections.pool import Pool
 from infraops_core.audit.connections.retry import Chance, Retry
-from infraops_core.audit.connections.sessions import AsyncSession, Session
+from infraops_core.audit.connections.sessions import AsyncSession, Session, give_up_pipeline
 from infraops_core.audit.connections.sources import FixedUrl, UrlSource
 from infraops_core.errors import UserError
 from infraops_core.tls import Tls
@@ -228,6 +228,7 @@ def may_run_again(tries: Retry, pool: AnyPool, session: Session | AsyncSession, 
     """Note a try that failed on an open connection; whether another may mend it."""
     if session.line.was_cut:
         return tries.may_go_on(f"{pool.door.endpoint} gave no answer in time", Chance.CONNECTION, pool.door.endpoint)
+    give_up_pipeline(session)
     chance = retry.of_operation(error, connection_lost=session.closed)
     if chance is Chance.CONNECTION and not session.closed:
         pool.renew()

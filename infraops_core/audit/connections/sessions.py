@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow
 
@@ -146,6 +146,12 @@ class AsyncSession(psycopg.AsyncConnection[TupleRow]):
 def is_good(session: Session | AsyncSession, fresh_since: float) -> bool:
     """Whether a connection that lay idle is alive still, and was not made before `fresh_since`."""
     return not session.closed and session.line.is_quiet() and session.line.made_at >= fresh_since
+
+
+def give_up_pipeline(session: Session | AsyncSession) -> None:
+    """Close a connection that is still in pipeline mode: it was lost in there, and psycopg could not say so."""
+    if not session.closed and session.pgconn.pipeline_status != PipelineStatus.OFF:
+        session.pgconn.finish()
 
 
 def is_idle(session: Session | AsyncSession) -> bool:

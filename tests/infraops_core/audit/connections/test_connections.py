@@ -443,3 +443,41 @@ def test_no_password_is_shown_or_logged(at: Place, once: Once, caplog: pytest.Lo
     with pytest.raises(UserError) as refused:
         once(at.url, "select 1")
     assert at.password not in shown + str(refused.value) + caplog.text
+
+
+def test_a_connection_lost_inside_a_pipeline_is_replaced(at: Place) -> None:
+    """psycopg then says only that it could not leave the pipeline, without a code and with the connection open."""
+    seen: list[int] = []
+
+    def operation(connection: Connection) -> int:
+        seen.append(connection.info.backend_pid)
+        if len(seen) == 1:
+            connection.pgconn.enter_pipeline_mode()
+            raise psycopg.OperationalError("cannot exit pipeline mode while busy")
+        row = connection.execute("select 1").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    with Connections(at.url, tls=Tls.DISABLE) as connections:
+        assert connections.run(operation) == 1
+    assert len(set(seen)) == 2
+
+
+def test_a_connection_of_asyncio_lost_inside_a_pipeline_is_replaced(at: Place) -> None:
+    seen: list[int] = []
+
+    async def operation(connection: AsyncConnection) -> int:
+        seen.append(connection.info.backend_pid)
+        if len(seen) == 1:
+            connection.pgconn.enter_pipeline_mode()
+            raise psycopg.OperationalError("cannot exit pipeline mode while busy")
+        row = await (await connection.execute("select 1")).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    async def run() -> int:
+        async with AsyncConnections(at.url, tls=Tls.DISABLE) as connections:
+            return await connections.run(operation)
+
+    assert asyncio.run(run()) == 1
+    assert len(set(seen)) == 2
