@@ -9,6 +9,7 @@ import typer
 
 from infraops_cli.options import Group
 from infraops_core.errors import ExitCode, UserError
+from infraops_core.wording import counted
 
 app = typer.Typer(cls=Group, no_args_is_help=True, help="The audit trail: export its heads, verify it, prune it.")
 
@@ -67,7 +68,7 @@ def prune(
     key = keys.private_key(sign)
     chosen = databases.choose(databases.OWNER, stack=stack)
     for pruned in trail.prune(chosen, tenant, _moment(before), key, yes=yes, progress=Progress()):
-        rows = f"{pruned.rows} row{'' if pruned.rows == 1 else 's'}"
+        rows = counted(pruned.rows, "row")
         print(f"Pruned    {rows} of {pruned.head.chain}, tenant {tenant}, up to row {pruned.head.seq}")
 
 

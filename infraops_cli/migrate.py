@@ -10,6 +10,7 @@ from infraops_cli.options import Group
 from infraops_core import checkout
 from infraops_core.errors import ExitCode, UserError
 from infraops_core.settings import Environment
+from infraops_core.wording import counted
 
 if TYPE_CHECKING:
     from infraops_cli.databases import Chosen
@@ -149,7 +150,7 @@ def seed(stack: Stack = "", environment: For = None) -> None:
     if not stack and environment is None:  # a tunnel to another database looks like this machine
         raise UserError("whose seeds is not said", where=chosen.name, next="say what the database is for: --environment dev, or staging")
     for seeded in seeds.apply(chosen.access, chosen.environment):
-        print(f"Seeded    {seeded.path.name}: {seeded.rows} row{'' if seeded.rows == 1 else 's'} in {seeded.milliseconds:.0f} ms")
+        print(f"Seeded    {seeded.path.name}: {counted(seeded.rows, 'row')} in {seeded.milliseconds:.0f} ms")
 
 
 @app.command("reset")

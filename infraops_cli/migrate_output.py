@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from infraops_core.wording import counted
+
 if TYPE_CHECKING:
     from infraops_core.migrations.findings import Finding
     from infraops_core.migrations.status import Status
@@ -18,7 +20,7 @@ def table(statuses: "Sequence[Status]", endpoint: str) -> str:
     width = max((len(_name(status)) for status in statuses), default=0)
     lines = [f"{status.state.capitalize():<13} {_name(status):<{width}}  {_how(status)}".rstrip() for status in statuses]
     applied = sum(status.state in _DONE for status in statuses)
-    return "\n".join([*lines, f"{applied} of {_number(len(statuses))} applied in {endpoint}"])
+    return "\n".join([*lines, f"{applied} of {counted(len(statuses), 'migration')} applied in {endpoint}"])
 
 
 def as_json(statuses: "Sequence[Status]") -> str:
@@ -42,15 +44,11 @@ def verified(findings: "Sequence[Finding]", count: int, endpoint: str) -> str:
         told = f"all applied; {unknown} could not be compared with {'its file' if unknown == 1 else 'their files'}"
     else:
         told = "all applied, and as their files are"
-    return "\n".join([*lines, f"Verified  {_number(count)} in {endpoint}: {told}"])
+    return "\n".join([*lines, f"Verified  {counted(count, 'migration')} in {endpoint}: {told}"])
 
 
 def _name(migration: "Status | Finding") -> str:
     return migration.file or f"{migration.version} (no file)"
-
-
-def _number(count: int) -> str:
-    return f"{count} migration{'' if count == 1 else 's'}"
 
 
 def _how(status: "Status") -> str:

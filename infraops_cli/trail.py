@@ -21,6 +21,7 @@ from infraops_core.audit.chain.heads import Head
 from infraops_core.audit.chain.prune import Pruned
 from infraops_core.audit.chain.verify import Verdict
 from infraops_core.errors import ExitCode, UserError
+from infraops_core.wording import counted
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -90,7 +91,7 @@ def verify(chosen: Chosen, trusted: Trusted, tenant: str, progress: Progress) ->
     """
     with progress.under_way("Verifying"), opened(chosen, seconds=_SECONDS) as connection:
         verdict = verifying.verify(connection, trusted.heads, tenant=tenant, key=trusted.key,
-                                   progress=lambda chain, rows: progress.doing(f"Verifying {chain}: {rows:,} rows"))  # fmt: skip
+                                   progress=_shown_by(progress))  # fmt: skip
     if tenant and verdict == Verdict(0, 0, 0, ()):
         raise UserError(f"tenant {tenant} has no row, no anchor and no signed head: there is nothing to verify", where=chosen.name,
                         next="see which tenants there are: infraops audit heads", code=ExitCode.COULD_NOT_CHECK)  # fmt: skip
@@ -100,7 +101,7 @@ def verify(chosen: Chosen, trusted: Trusted, tenant: str, progress: Progress) ->
 def text(verdict: Verdict) -> str:
     """A line a finding, and the sum."""
     lines = [f"Found     {finding}" for finding in verdict.findings]
-    looked = f"{_number(verdict.rows, 'row')} in {_number(verdict.chains, 'chain')}, {_number(verdict.heads, 'head')}"
+    looked = f"{counted(verdict.rows, 'row')} in {counted(verdict.chains, 'chain')}, {counted(verdict.heads, 'head')}"
     return "\n".join([*lines, f"Verified  {looked}: " + (f"{len(lines)} broken" if lines else "all whole")])
 
 
@@ -133,11 +134,11 @@ def prune(chosen: Chosen, tenant: str, before: datetime, key: "Ed25519PrivateKey
         chosen.access.connect(seconds=_SECONDS) as connection,
         progress.under_way(f"Pruning {tenant}"),
     ):
-        return pruning.prune(connection, cut, key, progress=lambda chain, rows: progress.doing(f"Verifying {chain}: {rows:,} rows"))
+        return pruning.prune(connection, cut, key, progress=_shown_by(progress))
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _shown_by(progress: Progress) -> verifying.Progress:
+    return lambda chain, rows: progress.doing(f"Verifying {chain}: {rows:,} rows")
 
 
 def _check_sees_all(connection: "Connection", chosen: Chosen) -> None:
@@ -155,8 +156,7 @@ def _told(chosen: Chosen, what: str = "the audit trail could not be checked", co
     try:
         yield
     except psycopg.Error as error:
-        said = message(error)
-        raise UserError(f"{what}: {said}", where=f"{chosen.access.endpoint} as {chosen.access.url.user}",
+        raise UserError(f"{what}: {message(error)}", where=f"{chosen.access.endpoint} as {chosen.access.url.user}",
                         next=f"{_remedy(error, chosen)}; then run it again", code=code) from None  # fmt: skip
 
 

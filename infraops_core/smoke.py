@@ -139,7 +139,6 @@ def _prove(connection: "Connection", access: Access, event_id: str, details: Map
     payload = json.dumps(dict(details))
     insert_ms = _insert(connection, event_id, payload)
     started = time.perf_counter()
-    connection.execute("set client_encoding = 'UTF8'")
     rows = connection.execute(_READ_BACK.encode(), {"event_id": event_id, "payload": payload}).fetchall()
     read_ms = (time.perf_counter() - started) * 1000
     if len(rows) != 1:

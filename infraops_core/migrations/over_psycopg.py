@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from infraops_core.access import Access
+from infraops_core.access import Access, message
 from infraops_core.migrations import pooled
 from infraops_core.migrations.transport import LOCK_TIMEOUT_MILLISECONDS, ServerError, Value
 
@@ -126,7 +126,7 @@ def _cause_of_a_loss() -> Iterator[None]:
 def _server_error(error: "Error", *, position: int = 0, is_lost: bool) -> ServerError:
     told = error.diag
     return ServerError(
-        told.message_primary or " ".join(str(error).split()),
+        message(error),
         sqlstate=error.sqlstate or "",
         position=position,
         context=told.context or "",

@@ -8,6 +8,7 @@ from infraops_core.migrations import lint
 from infraops_core.migrations.files import Migration
 from infraops_core.migrations.lint.findings import Finding, Level
 from infraops_core.servers.embedded.binaries import Binaries
+from infraops_core.wording import counted
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def lines(shown: Plan) -> Iterator[str]:
     for planned in shown.migrations:
         migration = planned.migration
         way = "in one transaction" if migration.up.transaction else "each by itself (transaction:false)"
-        yield f"Pending   {migration.path.name}: {_number(len(migration.up.statements), 'statement')} {way}"
+        yield f"Pending   {migration.path.name}: {counted(len(migration.up.statements), 'statement')} {way}"
         for statement in migration.up.statements:
             yield migration.up.place(statement.start)
             yield from (f"    {text}".rstrip() for text in f"{statement.text};".split("\n"))
@@ -73,11 +74,7 @@ def _of(migration: Migration, findings: Sequence[Finding]) -> list[Finding]:
 def _sum(shown: Plan) -> str:
     if not shown.migrations:
         return "Planned   nothing: the database has every migration"
-    found = f"{_number(shown.count(Level.ERROR), 'error')}, {_number(shown.count(Level.WARNING), 'warning')}"
+    found = f"{counted(shown.count(Level.ERROR), 'error')}, {counted(shown.count(Level.WARNING), 'warning')}"
     waived = sum(len(planned.waived) for planned in shown.migrations)
     number = sum(len(planned.migration.up.statements) for planned in shown.migrations)
-    return f"Planned   {_number(len(shown.migrations), 'migration')}, {_number(number, 'statement')}; {found}, {waived} waived"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"Planned   {counted(len(shown.migrations), 'migration')}, {counted(number, 'statement')}; {found}, {waived} waived"

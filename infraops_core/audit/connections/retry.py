@@ -11,6 +11,7 @@ import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from infraops_core.access import message
 from infraops_core.database_url import redact
 from infraops_core.errors import UserError
 
@@ -83,7 +84,7 @@ def is_full(error: "Error") -> bool:
 
 def said(error: "Error") -> str:
     """The error's message in one line."""
-    return redact(error.diag.message_primary or " ".join(str(error).split()))
+    return redact(message(error))
 
 
 class Retry:

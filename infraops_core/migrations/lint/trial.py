@@ -1,12 +1,11 @@
 """One application of migrations to a scratch server, statement by statement, with a look at the catalogs after each."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infraops_core import roles
-from infraops_core.access import Access
+from infraops_core.access import Access, message
 from infraops_core.migrations.files import Migration
 from infraops_core.migrations.lint import catalog, portable
 from infraops_core.migrations.lint.catalog import Violation
@@ -14,6 +13,7 @@ from infraops_core.migrations.lint.findings import Finding
 from infraops_core.migrations.lint.rules import RULES
 from infraops_core.migrations.lint.waivers import finding_at
 from infraops_core.migrations.statements import Statement
+from infraops_core.wording import counted
 
 if TYPE_CHECKING:
     from psycopg import Connection, Error
@@ -85,7 +85,7 @@ class Trial:
         try:
             now = catalog.violations(connection, app=roles.APP) - (self._before or set())
         except psycopg.Error as error:
-            self._find(migration, statement.start, "not-checked", f"the catalogs could not be read after it ({_said(error)})")
+            self._find(migration, statement.start, "not-checked", f"the catalogs could not be read after it ({message(error)})")
             return False
         self.brought = {one: self.brought.get(one, (migration, statement.start)) for one in sorted(now)}
         return True
@@ -93,7 +93,7 @@ class Trial:
     def _help(self, migration: Migration, statement: Statement, number: int, error: "Error", helped: set[int]) -> bool:
         """Note what the server refused, and whether it can go on: with the admin's help where what lacks is a provider's
         role, or the right to make an extension, which the admin then makes in the owner's stead."""
-        said, place = _said(error), statement.start + _inside(error, statement)
+        said, place = message(error), statement.start + _inside(error, statement)
         role, extension = portable.missing_role(said), portable.refused_extension(said)
         if role and role not in self._made:
             self._find(migration, place, "provider-role", f"role {role}")
@@ -121,13 +121,13 @@ class Trial:
         """A warning at the first statement that nothing is known of, if it is one to be judged."""
         later = [one for one in migrations[migrations.index(migration) + 1 :] if one in self.judged]
         why = f"what stands before it in {migration.path.name} could not be applied"
-        more = f" and {_number(len(later), 'later migration')}" if later else ""
+        more = f" and {counted(len(later), 'later migration')}" if later else ""
         if migration in self.judged and rest:
-            what = f"{_number(len(rest), 'statement')} of this file{more} went unchecked: {why}"
+            what = f"{counted(len(rest), 'statement')} of this file{more} went unchecked: {why}"
             self.refused.append(finding_at(migration, rest[0].start, "not-checked", what))
         elif later:
             first = later[0].up.statements
-            what = f"{_number(len(later), 'migration')} from here on went unchecked: {migration.path.name} could not be applied"
+            what = f"{counted(len(later), 'migration')} from here on went unchecked: {migration.path.name} could not be applied"
             self.refused.append(finding_at(later[0], first[0].start if first else 0, "not-checked", what))
 
 
@@ -158,7 +158,7 @@ def _is_as_it_should(connection: "Connection", migration: Migration) -> bool:
 
 def _rule(error: "Error") -> tuple[str, str]:
     """The rule a refusal falls under, and what the server said."""
-    said = _said(error)
+    said = message(error)
     if schema := portable.missing_schema(said):
         return "provider-function", f"{schema} ({said})"
     if extension := portable.missing_extension(said):
@@ -170,15 +170,7 @@ def _rule(error: "Error") -> tuple[str, str]:
     return ("needs-superuser" if error.sqlstate == _NO_RIGHT else "does-not-apply"), said
 
 
-def _said(error: "Error") -> str:
-    return error.diag.message_primary or re.sub(r"\s+", " ", str(error))
-
-
 def _inside(error: "Error", statement: Statement) -> int:
     """How far into the statement the server met it."""
     position = int(error.diag.statement_position or 1) - 1
     return position if position <= len(statement.text) else 0
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
