@@ -81,7 +81,7 @@ def _connected(url: DatabaseUrl, deadline: float) -> "Connection":
         wait = max(_SHORTEST_WAIT, min(CONNECT_SECONDS, int(deadline - time.monotonic())))
         try:
             return psycopg.connect(
-                url.with_password(), hostaddr=address, connect_timeout=wait, application_name="infraops",
+                url.for_libpq(), hostaddr=address, connect_timeout=wait, application_name="infraops",
                 client_encoding="utf8",  # a database in SQL_ASCII would answer in bytes, and PGCLIENTENCODING decide for the others
             )  # fmt: skip
         except psycopg.errors.ConnectionTimeout:

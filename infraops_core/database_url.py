@@ -17,6 +17,7 @@ _HINT = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST_NAME = re.compile(r"(?!.{254})[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _BEFORE_THE_QUERY = {"user", "password", "host", "port", "dbname", "service"}  # libpq would let them overrule what stands there
+_FOREIGN = {"pgbouncer"}
 _SECRET_PARAMETER = re.compile(r"pass|secret|scram_")
 
 # Up to the last @ of the line. Where the line has none and no port follows, the password has a line end in it.
@@ -37,6 +38,9 @@ class DatabaseUrl:
     port: int
     database: str
     parameters: tuple[tuple[str, str], ...] = ()
+    """What libpq knows, besides who, where and what."""
+    foreign: tuple[tuple[str, str], ...] = ()
+    """What other libraries read from a URL, as `pgbouncer=true`, and libpq would refuse."""
 
     @property
     def sslmode(self) -> str:
@@ -49,7 +53,11 @@ class DatabaseUrl:
         return all(_is_loopback(place) for place in (self.host, dict(self.parameters).get("hostaddr", self.host)))
 
     def with_password(self) -> str:
-        """The whole URL, password and all: for libpq, a secret output, or a user who asked for it."""
+        """The whole URL, password and all: a secret output, or for a user who asked for it."""
+        return self._text(quote(self.password, safe=""), self.parameters + self.foreign)
+
+    def for_libpq(self) -> str:
+        """The URL without what libpq does not know, password and all: for a driver or a program of Postgres."""
         return self._text(quote(self.password, safe=""), self.parameters)
 
     def check_tls(self, rule: Tls) -> None:
@@ -71,7 +79,7 @@ class DatabaseUrl:
             )
 
     def __str__(self) -> str:
-        shown = tuple((key, "***" if _SECRET_PARAMETER.search(key) else value) for key, value in self.parameters)
+        shown = tuple((key, "***" if _SECRET_PARAMETER.search(key) else value) for key, value in self.parameters + self.foreign)
         return self._text("***" if self.password else "", shown)
 
     def __repr__(self) -> str:
@@ -110,13 +118,15 @@ def parse(text: str) -> DatabaseUrl:
     if not at or not user:
         raise _refused("the URL names no user")
     host, port = _host_and_port(place)
+    pairs = _parameters(query)
     return DatabaseUrl(
         user=_decoded(user, "user"),
         password=_decoded(password, "password"),
         host=host,
         port=port,
         database=_decoded(path, "database") or _decoded(user, "user"),
-        parameters=tuple(_parameters(query)),
+        parameters=tuple(pair for pair in pairs if pair[0] not in _FOREIGN),
+        foreign=tuple(pair for pair in pairs if pair[0] in _FOREIGN),
     )
 
 

@@ -31,7 +31,7 @@ class Client:
         """The command, without a password; `environment` has that."""
         url = self.access.url
         shown = replace(url, password="", parameters=(*url.parameters, *_limits(dict(url.parameters))))
-        return [self.program, "--no-password", f"--dbname={shown.with_password()}", *arguments]
+        return [self.program, "--no-password", f"--dbname={shown.for_libpq()}", *arguments]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -35,8 +35,8 @@ def pooler(url: DatabaseUrl) -> str:
 
 def direct(url: DatabaseUrl) -> DatabaseUrl:
     """The same database without the pooler, as far as the URL's provider is known; else the URL as it is."""
-    kept = tuple((key, value) for key, value in url.parameters if key != _PARAMETER)
-    plain = dataclasses.replace(url, parameters=kept)
+    kept = tuple((key, value) for key, value in url.foreign if key != _PARAMETER)
+    plain = dataclasses.replace(url, foreign=kept)
     for provider in PROVIDERS:
         if provider.recognises(plain):
             return provider.direct(plain)
@@ -44,4 +44,4 @@ def direct(url: DatabaseUrl) -> DatabaseUrl:
 
 
 def _says_pgbouncer(url: DatabaseUrl) -> bool:
-    return dict(url.parameters).get(_PARAMETER, "").lower() in ("true", "1", "on", "yes")
+    return dict(url.foreign).get(_PARAMETER, "").lower() in ("true", "1", "on", "yes")

@@ -192,7 +192,7 @@ def test_a_host_that_has_no_address(host: str) -> None:
         pytest.fail("must not connect")
 
 
-@pytest.mark.parametrize("parameter", ["pgbouncer=true", "schema=public", "=x"])
+@pytest.mark.parametrize("parameter", ["schema=public", "=x"])
 def test_a_parameter_that_libpq_does_not_know(listener: socket.socket, parameter: str) -> None:
     access = Access(parse(f"postgresql://app:{SECRET}@{LOOPBACK}:{listener.getsockname()[1]}/db?{parameter}"), Tls.DISABLE)
     with pytest.raises(UserError, match="not one that libpq takes") as refused, access.connect(seconds=10):

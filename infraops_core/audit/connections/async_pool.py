@@ -19,7 +19,7 @@ class AsyncPool:
         self._fresh_since = 0.0
         self._lent: set[AsyncSession] = set()
         self._pool: AsyncConnectionPool[AsyncSession] = AsyncConnectionPool(
-            door.url.with_password(),
+            door.url.for_libpq(),
             connection_class=AsyncSession,
             kwargs={"door": door},
             min_size=KEPT,

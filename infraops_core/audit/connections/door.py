@@ -128,7 +128,7 @@ def distinct(found: list[Any]) -> list[str]:
 
 def _check_options(url: DatabaseUrl) -> None:
     try:
-        psycopg.conninfo.conninfo_to_dict(url.with_password())
+        psycopg.conninfo.conninfo_to_dict(url.for_libpq())
     except psycopg.ProgrammingError as error:
         raise UserError(
             f"the URL is not one that libpq takes: {redact(str(error)).strip()}",

@@ -40,7 +40,7 @@ class Pool:
         self._fresh_since = 0.0
         self._lent: set[Session] = set()
         self._pool: ConnectionPool[Session] = ConnectionPool(
-            door.url.with_password(),
+            door.url.for_libpq(),
             connection_class=Session,
             kwargs={"door": door},
             min_size=KEPT,

@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from infraops_core import checkout, settings
+from infraops_core import checkout
 from infraops_core.audit import rules
 from infraops_core.audit.chain.record import CHAINS
 from infraops_core.audit.events import AgentRun, ApprovalRequest, ApprovalStatus, AuditEvent, IncidentSnapshot, Record, RunStatus
 from infraops_core.audit.statements import columns
 from infraops_core.errors import UserError
+from infraops_core.settings import every_stack
 
 ID = uuid.UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 GIVEN: dict[type[Record], dict[str, Any]] = {
@@ -152,6 +153,6 @@ def test_a_tenant_is_refused(tenant: Any) -> None:
 
 def test_a_tenant_is_what_the_stack_files_and_the_tables_say() -> None:
     assert rules.check_tenant("a" * 63) == "a" * 63
-    assert rules.TENANT == settings._TENANT
+    assert rules.TENANT == every_stack._TENANT
     written = "".join(path.read_text() for path in (checkout.AUDIT_SCHEMA / "migrations").glob("*.sql"))
     assert written.count(f"tenant_id ~ '^{rules.TENANT.pattern}$'") == 4
