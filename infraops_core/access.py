@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from infraops_core import hosts, routes, tls_failures
 from infraops_core.database_url import DatabaseUrl, parse, redact
 from infraops_core.errors import UserError
 from infraops_core.tls import Tls
@@ -40,22 +41,26 @@ class Access:
     @property
     def endpoint(self) -> str:
         """Host, port and database: which server this leads to, without who asks."""
-        return f"{self.url.host}:{self.url.port}/{self.url.database}"
+        return self.url.endpoint
 
     @contextmanager
     def connect(self, *, seconds: float, autocommit: bool = True, database: str = "") -> "Iterator[Connection]":
         """A direct connection, closed at the end, and cut off if connecting and all of its use take longer than `seconds`.
 
+        Of several hosts it is the first that fits, in libpq's order; a hosts file (`INFRAOPS_HOSTS`) is gone by.
+
         :param seconds: the connecting alone gets 2 at least, for psycopg waits no shorter.
         :param database: another database on the same server.
-        :raises UserError: for a URL weaker than the TLS rule, before anything is sent.
+        :raises UserError: for a URL weaker than the TLS rule, or a file it needs that is not there, before anything is sent.
         :raises psycopg.OperationalError: when the server can't be reached, refuses, or the time is up.
         """
         import psycopg  # here, so that the Pulumi program starts without it
 
-        self.url.check_tls(self.tls)
+        url = hosts.applied(self.url)
+        url.check_tls(self.tls)
+        tls_failures.check_files(url)
         deadline = time.monotonic() + seconds
-        connection = _connected(dataclasses.replace(self.url, database=database or self.url.database), deadline)
+        connection = _connected(dataclasses.replace(url, database=database or url.database), deadline)
         connection.autocommit = autocommit
         with _cut_off(connection, deadline) as time_is_up:
             try:
@@ -73,43 +78,71 @@ def message(error: "Error") -> str:
 
 
 def _connected(url: DatabaseUrl, deadline: float) -> "Connection":
-    """A connection by the first of the host's addresses that answers; psycopg would give the whole time to each of them."""
+    """A connection by the first address that answers and fits; psycopg would give the whole time to each of them.
+
+    Servers share the time; of one server's addresses the first may take all that it has.
+    """
     import psycopg
 
     problems: list[str] = []
-    for address in _addresses(url):
-        wait = max(_SHORTEST_WAIT, min(CONNECT_SECONDS, int(deadline - time.monotonic())))
-        try:
-            return psycopg.connect(
-                url.for_libpq(), hostaddr=address, connect_timeout=wait, application_name="infraops",
-                client_encoding="utf8",  # a database in SQL_ASCII would answer in bytes, and PGCLIENTENCODING decide for the others
-            )  # fmt: skip
-        except psycopg.errors.ConnectionTimeout:
-            problems.append(f"{url.host}:{url.port} ({address}) gave no answer within {wait} s")
-        except psycopg.OperationalError as error:
-            problems.append(str(error).strip())
-        except psycopg.ProgrammingError as error:
-            raise UserError(
-                f"the URL is not one that libpq takes: {redact(str(error)).strip()}",
-                where=f"database URL (host {url.host})",
-                next="take that out of the URL",
-            ) from None
+    servers = routes.of(url)
+    for number, server in enumerate(servers):
+        share = time.monotonic() + (deadline - time.monotonic()) / (len(servers) - number)
+        for route in _resolved(url, server, problems):
+            try:
+                return _opened(url, route, share)
+            except psycopg.OperationalError as error:
+                problems.append(_told(error, url, route, deadline))
+                if routes.is_final(error):
+                    raise psycopg.OperationalError("; ".join(problems)) from None
+            if time.monotonic() >= share:
+                break
         if time.monotonic() >= deadline:
             break
     raise psycopg.OperationalError("; ".join(problems))
 
 
-def _addresses(url: DatabaseUrl) -> list[str]:
-    """Where the URL leads to; said to libpq each time, or PGHOSTADDR in the environment would lead elsewhere."""
+def _resolved(url: DatabaseUrl, server: routes.Route, problems: list[str]) -> list[routes.Route]:
+    """The server at each of its addresses; of one without any, `problems` has why."""
+    if server.address:
+        return [server]
+    try:
+        found = socket.getaddrinfo(server.place.host, server.place.port, **routes.HINTS)
+    except (OSError, UnicodeError) as error:
+        problems.append(f"failed to resolve host {server.place.host!r}: {error}")
+        return []
+    return [server.at(address) for address in routes.distinct(found, shuffled=routes.is_shuffled(url))]
+
+
+def _opened(url: DatabaseUrl, route: routes.Route, until: float) -> "Connection":
     import psycopg
 
-    if named := dict(url.parameters).get("hostaddr"):
-        return [named]
+    wait = max(_SHORTEST_WAIT, min(_longest_wait(url), int(until - time.monotonic())))
     try:
-        found = socket.getaddrinfo(url.host, url.port, proto=socket.IPPROTO_TCP, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise psycopg.OperationalError(f"failed to resolve host {url.host!r}: {error}") from None
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+        return psycopg.connect(
+            url.for_libpq(), **route.parameters(), **routes.without_password(url), connect_timeout=wait, application_name="infraops",
+            prepare_threshold=None,  # a pooler may give the next execution to a server that has not prepared it
+            client_encoding="utf8",  # a database in SQL_ASCII would answer in bytes, and PGCLIENTENCODING decide for the others
+        )  # fmt: skip
+    except psycopg.errors.ConnectionTimeout:
+        raise psycopg.OperationalError(f"{route} gave no answer within {wait} s") from None
+    except psycopg.ProgrammingError as error:
+        raise UserError(
+            f"the URL is not one that libpq takes: {redact(str(error)).strip()}",
+            where=f"database URL (host {url.host})",
+            next="take that out of the URL",
+        ) from None
+
+
+def _longest_wait(url: DatabaseUrl) -> int:
+    """Our own, or the URL's `connect_timeout` where that is shorter; what libpq takes for endless is not."""
+    asked = int(url.parameter("connect_timeout", "0"))
+    return min(asked, CONNECT_SECONDS) if asked > 0 else CONNECT_SECONDS
+
+
+def _told(error: "Error", url: DatabaseUrl, route: routes.Route, deadline: float) -> str:
+    left = deadline - time.monotonic()
+    return tls_failures.explained(" ".join(str(error).split()), url, route.place, route.address, seconds=left)
 
 
 @contextmanager

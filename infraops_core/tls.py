@@ -5,7 +5,8 @@ Source: PostgreSQL documentation, "SSL Support", section "Protection Provided in
 
 from enum import StrEnum
 
-_STRENGTH = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""libpq's values of `sslmode`, from weakest to strongest."""
 
 
 class Tls(StrEnum):
@@ -17,4 +18,4 @@ class Tls(StrEnum):
 
     def accepts(self, sslmode: str) -> bool:
         """Whether a URL with this `sslmode` is strong enough; an unknown mode never is."""
-        return sslmode in _STRENGTH and _STRENGTH.index(sslmode) >= _STRENGTH.index(self)
+        return sslmode in MODES and MODES.index(sslmode) >= MODES.index(self)

@@ -1,6 +1,7 @@
 """A TCP proxy in front of a server on this machine, that fails the way networks do.
 
 `with Proxy(server_port) as proxy:` makes 127.0.0.1:{proxy.port} the server; `proxy.mode = Mode.STALL` silences it from then on.
+`Proxy(server_port, Mode.STALL, after=1)` lets a byte of the server's through on each connection first.
 """
 
 import select
@@ -29,10 +30,14 @@ class Mode(Enum):
 
 
 class Proxy:
-    """The proxy; `port` is where it listens on `host`, `connections` how many it has accepted."""
+    """The proxy; `port` is where it listens on `host`, `connections` how many it has accepted.
 
-    def __init__(self, server_port: int, mode: Mode = Mode.PASS, *, host: str = LOOPBACK, port: int = 0) -> None:
+    :param after: how many bytes of the server's each connection gets before `mode` is true of it.
+    """
+
+    def __init__(self, server_port: int, mode: Mode = Mode.PASS, *, host: str = LOOPBACK, port: int = 0, after: int = 0) -> None:
         self.mode = mode
+        self._after = after
         self.connections = 0
         self._server = (LOOPBACK, server_port)
         self._listener = socket.create_server((host, port))
@@ -63,8 +68,9 @@ class Proxy:
             both.enter_context(client)
             server = both.enter_context(socket.create_connection(self._server))
             other = {client: server, server: client}
+            answered = 0
             while other and not self._stopped.is_set():
-                mode = self.mode
+                mode = self.mode if answered >= self._after else Mode.PASS
                 if mode is Mode.STALL:
                     self._stopped.wait(_TICK_SECONDS)
                     continue
@@ -75,15 +81,17 @@ class Proxy:
                     del other[server]
                     client.shutdown(socket.SHUT_WR)
                 for end in select.select(list(other), [], [], _TICK_SECONDS)[0]:
-                    _pass_on(end, other, swallow=mode is Mode.HALF_CLOSE)
+                    passed = _pass_on(end, other, swallow=mode is Mode.HALF_CLOSE)
+                    answered += passed if end is server else 0
 
 
-def _pass_on(end: socket.socket, other: dict[socket.socket, socket.socket], *, swallow: bool) -> None:
-    """What `end` has sent to the other end; nothing more once it has ended."""
+def _pass_on(end: socket.socket, other: dict[socket.socket, socket.socket], *, swallow: bool) -> int:
+    """What `end` has sent to the other end, and how many bytes it was; nothing more once it has ended."""
     data = end.recv(_AT_ONCE)
     if swallow and data:
-        return
+        return 0
     if data:
         other[end].sendall(data)
-        return
+        return len(data)
     other.pop(end).shutdown(socket.SHUT_WR)
+    return 0

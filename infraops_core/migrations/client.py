@@ -11,12 +11,13 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from infraops_core import hosts, routes
 from infraops_core.access import Access, message
+from infraops_core.database_url.redaction import hidden
 from infraops_core.errors import UserError
 from infraops_core.servers.embedded.binaries import Binaries
 
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
-_SECRET = re.compile(r"pass|secret|scram_")
 _CONNECT_SECONDS = 10
 
 
@@ -28,8 +29,11 @@ class Client:
     access: Access
 
     def command(self, *arguments: str) -> list[str]:
-        """The command, without a password; `environment` has that."""
-        url = self.access.url
+        """The command, without a password; `environment` has that.
+
+        :raises UserError: for a mistake in the hosts file.
+        """
+        url = hosts.applied(self.access.url)
         shown = replace(url, password="", parameters=(*url.parameters, *_limits(dict(url.parameters))))
         return [self.program, "--no-password", f"--dbname={shown.for_libpq()}", *arguments]
 
@@ -37,7 +41,7 @@ class Client:
     def environment(self) -> dict[str, str]:
         """Ours without what libpq would read from it, and with the password."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        return kept | {"PGPASSWORD": self.access.url.password, "LC_ALL": "C", "TZ": "UTC"}
+        return kept | {"PGPASSWORD": self.access.url.password, "PGPASSFILE": routes.NO_FILE, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def pg_dump(access: Access, binaries: Binaries | None) -> Client:
@@ -45,8 +49,8 @@ def pg_dump(access: Access, binaries: Binaries | None) -> Client:
 
     :raises UserError: when there is none, when the server can't be reached, or the URL is weaker than its TLS rule.
     """
-    access.url.check_tls(access.tls)
-    if secret := [key for key, _ in access.url.parameters if _SECRET.search(key)]:
+    hosts.applied(access.url).check_tls(access.tls)
+    if secret := [key for key, value in access.url.parameters if hidden(key, value) != value]:
         raise UserError(f"the URL's {', '.join(secret)} cannot be handed to pg_dump without showing it", where=access.endpoint,
                         next="use a key or certificate file without a password of its own")  # fmt: skip
     server = _server_major(access)

@@ -28,6 +28,12 @@ DDL = (
     "create table if not exists public.schema_migrations_under_way (version varchar primary key, direction text not null, "
     "statement integer not null, statements integer not null, checksum text not null, "
     "began_at timestamptz not null default now(), applied_by text not null default current_user)",
+    # Default privileges on schema public (infraops:grants) are for other tables.
+    "do $$ declare given record; begin for given in select c.relname as name, r.rolname as role from pg_catalog.pg_class c, "
+    "pg_catalog.aclexplode(c.relacl) a join pg_catalog.pg_roles r on r.oid = a.grantee where c.oid in "
+    "('public.schema_migrations'::regclass, 'public.schema_migrations_under_way'::regclass) "
+    "and r.rolname in ('infraops_app', 'infraops_readonly') loop "
+    "execute format('revoke all on public.%I from %I', given.name, given.role); end loop; end $$",
 )
 # Whether each of the three is there: the ledger, our columns, the second table; all statements of DDL are done where it is.
 _PRESENT = """

@@ -27,10 +27,8 @@ def refuse_url(url: DatabaseUrl) -> None:
     :raises UserError: with the direct URL, without its password.
     """
     if whose := pooled.pooler(url):
-        direct = pooled.direct(url)
-        then = "the database's own host and port" if direct.host == url.host and direct.port == url.port else str(direct)
         raise UserError(f"migrations cannot run through {whose}: {_WHY}", where=f"database URL (host {url.host}, port {url.port})",
-                        next=f"use the direct URL: {then}")  # fmt: skip
+                        next=f"use the direct URL: {pooled.advice(url)}")  # fmt: skip
 
 
 def refuse_session(access: Access, connection: "Connection") -> None:

@@ -86,6 +86,11 @@ def needed(access: Access) -> bool:
     return False
 
 
+def folder_of(access: Access, base: Path | None = None) -> Path:
+    """Where the snapshots of one database are, whether there are any or not; in `base` rather than the state folder, if it is given."""
+    return (base or checkout.state_folder() / "snapshots") / _plain(access.endpoint)
+
+
 @dataclass(frozen=True)
 class PgDumpSnapshot:
     """The whole database by pg_dump's custom format, in a file of this machine's that only its user may read.
@@ -137,8 +142,7 @@ class PgDumpSnapshot:
 
     def _own_folder(self) -> Path:
         """A folder a database, so that the files of one stand together in the order of their times."""
-        base = self.folder or checkout.state_folder() / "snapshots"
-        folder = base / _plain(self.access.endpoint)
+        folder = folder_of(self.access, self.folder)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

@@ -140,7 +140,7 @@ def test_a_name_with_an_address_beside_it(postgres: TestServer) -> None:
         (LOOPBACK, "?sslmode=prefer", Tls.REQUIRE),
         (LOOPBACK, "?sslmode=require", Tls.VERIFY_FULL),
         (LOOPBACK, "?sslmode=verify-ca", Tls.VERIFY_FULL),
-        (LOOPBACK, "?sslmode=bogus", Tls.DISABLE),
+        (LOOPBACK, "?sslmode=allow", Tls.REQUIRE),
         ("db.example", f"?hostaddr={LOOPBACK}", Tls.DISABLE),
         ("db.example", f"?hostaddr={LOOPBACK}&sslmode=disable", Tls.REQUIRE),
     ],
@@ -192,12 +192,19 @@ def test_a_host_that_has_no_address(host: str) -> None:
         pytest.fail("must not connect")
 
 
-@pytest.mark.parametrize("parameter", ["schema=public", "=x"])
-def test_a_parameter_that_libpq_does_not_know(listener: socket.socket, parameter: str) -> None:
-    access = Access(parse(f"postgresql://app:{SECRET}@{LOOPBACK}:{listener.getsockname()[1]}/db?{parameter}"), Tls.DISABLE)
+def test_a_parameter_that_libpq_does_not_know(listener: socket.socket) -> None:
+    parsed = parse(f"postgresql://app:{SECRET}@{LOOPBACK}:{listener.getsockname()[1]}/db")
+    access = Access(dataclasses.replace(parsed, parameters=(("no_such_key", "x"),)), Tls.DISABLE)
     with pytest.raises(UserError, match="not one that libpq takes") as refused, access.connect(seconds=10):
         pytest.fail("must not connect")
     assert SECRET not in str(refused.value)
+
+
+def test_a_parameter_of_another_librarys_never_reaches_libpq(postgres: TestServer) -> None:
+    access = postgres.access()
+    foreign = parse(access.url.with_password() + "&pgbouncer=true&schema=public&connection_limit=1")
+    with dataclasses.replace(access, url=foreign).connect(seconds=10) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
 
 
 # Cut off in time

@@ -9,9 +9,11 @@ from typing import Any
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from infraops_core import hosts, routes
 from infraops_core.audit.connections import retry
 from infraops_core.database_url import DatabaseUrl, parse, redact
 from infraops_core.errors import UserError
+from infraops_core.routes import Route
 from infraops_core.tls import Tls
 
 _SHORTEST_WAIT = 2  # psycopg waits no shorter
@@ -39,8 +41,9 @@ class Door:
     def __init__(self, text: str, tls: Tls, seconds: float) -> None:
         self.text = text
         self.url: DatabaseUrl = parse(text)
-        self.url.check_tls(tls)
+        self._tls = tls
         _check_options(self.url)
+        self.servers()
         self.seconds = seconds
         self.longest: float = max(_SHORTEST_WAIT, seconds)
         """Seconds that connecting takes at most."""
@@ -52,25 +55,35 @@ class Door:
     @property
     def endpoint(self) -> str:
         """Host, port and database: which server this leads to, without who asks."""
-        return f"{self.url.host}:{self.url.port}/{self.url.database}"
+        return self.url.endpoint
 
-    def named_address(self) -> str | None:
-        """The address that the URL itself names, whatever the host resolves to."""
-        return dict(self.url.parameters).get("hostaddr")
+    def servers(self) -> list[Route]:
+        """The servers in the order to try them, with the addresses that the URL or the hosts file names.
 
-    def parameters(self, address: str, wait: int) -> dict[str, Any]:
-        """What to connect with. The address is said each time, or PGHOSTADDR in the environment would lead elsewhere."""
-        vanished = {key: value for key, value in _VANISHED.items() if key not in dict(self.url.parameters)}
-        return vanished | {
-            "hostaddr": address, "connect_timeout": wait, "autocommit": True,
-            "application_name": "infraops-audit", "client_encoding": "UTF8",
+        Asked for each connection that is made, so that a changed hosts file is obeyed.
+
+        :raises UserError: for a URL weaker than the TLS rule, or a mistake in the hosts file.
+        """
+        url = hosts.applied(self.url)
+        url.check_tls(self._tls)
+        return routes.of(url)
+
+    def at(self, server: Route, found: list[Any]) -> list[Route]:
+        """The server at each address that `getaddrinfo` found."""
+        return [server.at(address) for address in routes.distinct(found, shuffled=routes.is_shuffled(self.url))]
+
+    def parameters(self, route: Route, wait: int) -> dict[str, Any]:
+        """What to connect with over the URL's own parameters."""
+        vanished = {key: value for key, value in _VANISHED.items() if not self.url.parameter(key)}
+        return vanished | route.parameters() | routes.without_password(self.url) | {
+            "connect_timeout": wait, "autocommit": True, "application_name": "infraops-audit", "client_encoding": "UTF8",
         }  # fmt: skip
 
-    def waits(self, addresses: list[str]) -> list[tuple[str, int]]:
-        """The addresses with the seconds for each: together no more than connecting may take, where there is time for all."""
-        each = max(_SHORTEST_WAIT, int(self.seconds / max(1, len(addresses))))
-        self.longest = max(self.longest, each * len(addresses))
-        return [(address, each) for address in addresses]
+    def waits(self, ways: list[Route]) -> list[tuple[Route, int]]:
+        """The ways with the seconds for each: together no more than connecting may take, where there is time for all."""
+        each = max(_SHORTEST_WAIT, int(self.seconds / max(1, len(ways))))
+        self.longest = max(self.longest, each * len(ways))
+        return [(way, each) for way in ways]
 
     def check_cooled_off(self) -> None:
         """Answer with the last failure what was asked while it was still going on, instead of trying once more each."""
@@ -112,18 +125,13 @@ class Door:
         if is_over:
             raise PoolTimeout(f"none of {opened} connections came free" if opened else f"{self.endpoint} let nobody in yet")
 
-    def no_answer(self, address: str, wait: float) -> psycopg.OperationalError:
+    def no_answer(self, route: Route, wait: float) -> psycopg.OperationalError:
         """What to say of an address that accepted nothing or said nothing."""
-        return psycopg.OperationalError(f"{self.url.host}:{self.url.port} ({address}) gave no answer within {wait:g} s")
+        return psycopg.OperationalError(f"{route} gave no answer within {wait:g} s")
 
-    def unresolved(self, error: Exception) -> psycopg.OperationalError:
+    def unresolved(self, server: Route, error: Exception) -> psycopg.OperationalError:
         """What to say of a host without an address."""
-        return psycopg.OperationalError(f"failed to resolve host {self.url.host!r}: {error}")
-
-
-def distinct(found: list[Any]) -> list[str]:
-    """The addresses that `getaddrinfo` found, each once."""
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+        return psycopg.OperationalError(f"failed to resolve host {server.place.host!r}: {error}")
 
 
 def _check_options(url: DatabaseUrl) -> None:

@@ -14,7 +14,10 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow
 
-from infraops_core.audit.connections.door import Door, distinct
+from infraops_core import routes
+from infraops_core.audit.connections.door import Door
+from infraops_core.errors import UserError
+from infraops_core.routes import Route
 
 # A pooler between us and the server gives out a key of its own. What is prepared may be on another server connection next time.
 _WHO_ANSWERS = "select pg_backend_pid()"
@@ -58,21 +61,23 @@ class Session(psycopg.Connection[TupleRow]):
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         """As the pool calls it, with the `door` to go through.
 
-        :raises psycopg.Error: when none of the host's addresses let us in within the door's seconds.
+        :raises psycopg.Error: when no address lets us in within the door's seconds.
         """
         door: Door = kwargs["door"]
         door.check_cooled_off()
         problems: list[psycopg.Error] = []
-        for address, wait in door.waits(_addresses(door, problems)):
+        for route, wait in door.waits(_ways(door, problems)):
             until = time.monotonic() + wait
             try:
-                session = super().connect(conninfo, **door.parameters(address, wait))
+                session = super().connect(conninfo, **door.parameters(route, wait))
                 session.door, session.line = door, Line(session.pgconn)
                 session._see_what_is_between(until)
             except psycopg.errors.ConnectionTimeout:
-                problems.append(door.no_answer(address, wait))
+                problems.append(door.no_answer(route, wait))
             except psycopg.Error as error:
                 problems.append(error)
+                if routes.is_final(error):
+                    break
             else:
                 door.opened(session)
                 return session
@@ -107,21 +112,23 @@ class AsyncSession(psycopg.AsyncConnection[TupleRow]):
     async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         """As the pool calls it, with the `door` to go through.
 
-        :raises psycopg.Error: when none of the host's addresses let us in within the door's seconds.
+        :raises psycopg.Error: when no address lets us in within the door's seconds.
         """
         door: Door = kwargs["door"]
         door.check_cooled_off()
         problems: list[psycopg.Error] = []
-        for address, wait in door.waits(await _addresses_async(door, problems)):
+        for route, wait in door.waits(await _ways_async(door, problems)):
             until = time.monotonic() + wait
             try:
-                session = await super().connect(conninfo, **door.parameters(address, wait))
+                session = await super().connect(conninfo, **door.parameters(route, wait))
                 session.door, session.line = door, Line(session.pgconn)
                 await session._see_what_is_between(until)
             except psycopg.errors.ConnectionTimeout:
-                problems.append(door.no_answer(address, wait))
+                problems.append(door.no_answer(route, wait))
             except psycopg.Error as error:
                 problems.append(error)
+                if routes.is_final(error):
+                    break
             else:
                 door.opened(session)
                 return session
@@ -159,25 +166,39 @@ def is_idle(session: Session | AsyncSession) -> bool:
     return session.pgconn.transaction_status == TransactionStatus.IDLE
 
 
-def _addresses(door: Door, problems: list[psycopg.Error]) -> list[str]:
-    if named := door.named_address():
-        return [named]
-    try:
-        return distinct(socket.getaddrinfo(door.url.host, door.url.port, proto=socket.IPPROTO_TCP, type=socket.SOCK_STREAM))
-    except (OSError, UnicodeError) as error:
-        problems.append(door.unresolved(error))
-        return []
+def _ways(door: Door, problems: list[psycopg.Error]) -> list[Route]:
+    ways: list[Route] = []
+    for server in _servers(door, problems):
+        if server.address:
+            ways.append(server)
+            continue
+        try:
+            ways += door.at(server, socket.getaddrinfo(server.place.host, server.place.port, **routes.HINTS))
+        except (OSError, UnicodeError) as error:
+            problems.append(door.unresolved(server, error))
+    return ways
 
 
-async def _addresses_async(door: Door, problems: list[psycopg.Error]) -> list[str]:
-    if named := door.named_address():
-        return [named]
+async def _ways_async(door: Door, problems: list[psycopg.Error]) -> list[Route]:
     loop = asyncio.get_running_loop()
+    ways: list[Route] = []
+    for server in _servers(door, problems):
+        if server.address:
+            ways.append(server)
+            continue
+        try:
+            async with asyncio.timeout(door.seconds):
+                ways += door.at(server, await loop.getaddrinfo(server.place.host, server.place.port, **routes.HINTS))
+        except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
+            problems.append(door.unresolved(server, error))
+    return ways
+
+
+def _servers(door: Door, problems: list[psycopg.Error]) -> list[Route]:
     try:
-        async with asyncio.timeout(door.seconds):
-            return distinct(await loop.getaddrinfo(door.url.host, door.url.port, proto=socket.IPPROTO_TCP, type=socket.SOCK_STREAM))
-    except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
-        problems.append(door.unresolved(error))
+        return door.servers()
+    except UserError as error:  # the hosts file was right when the door was made; whoever waits for a connection is told
+        problems.append(psycopg.OperationalError(" ".join(str(error).split())))
         return []
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from infraops_core.database_url import parse
 from infraops_core.errors import UserError
+from infraops_core.quoting import plain
 
 _NEXT = "next:"
 
@@ -70,7 +71,7 @@ class EnvironmentUrl:
     name: str = "DATABASE_URL"
 
     def current(self) -> str:
-        url = os.environ.get(self.name, "")
+        url = plain(os.environ.get(self.name, ""))
         if not url:
             raise UserError(f"{self.name} is not set", where="environment", next=f"set {self.name} to the database's URL")
         return url

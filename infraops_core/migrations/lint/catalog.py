@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from infraops_core.migrations.lint import portable
+from infraops_core.providers import names
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -109,7 +109,7 @@ def _query(app: str) -> bytes:
     """The parts as one query, with our lists written into it: psycopg would take format's %I for a place of its own."""
     parts = [f"select '{rule}', subject from ({part}) as found (subject)" for rule, part in _PARTS.items()]  # noqa: S608 - our own words
     query = f"with {_RELATIONS}, {_COLUMNS}, {_ROUTINES}, {_BAD_COLLATIONS}" + " union all ".join(parts)
-    for name, literal in {"extensions": _array(portable.EXTENSIONS), "schemas": _array(portable.SCHEMAS), "app": f"'{app}'"}.items():
+    for name, literal in {"extensions": _array(names.EXTENSIONS), "schemas": _array(names.SCHEMAS), "app": f"'{app}'"}.items():
         query = query.replace(f":{name}", literal)
     return query.encode()
 

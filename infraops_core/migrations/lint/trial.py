@@ -13,6 +13,7 @@ from infraops_core.migrations.lint.findings import Finding
 from infraops_core.migrations.lint.rules import RULES
 from infraops_core.migrations.lint.waivers import finding_at
 from infraops_core.migrations.statements import Statement
+from infraops_core.providers import names
 from infraops_core.wording import counted
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Trial:
             self._made.add(role)
             return self._as_admin(f'create role "{role}"')
         if extension:
-            known = extension in portable.EXTENSIONS
+            known = extension in names.EXTENSIONS
             self._find(migration, place, "needs-superuser" if known else "extension", said if known else f"extension {extension}")
             helped.add(number)
             return self._as_admin(f'create extension if not exists "{extension}"', _LEND)
@@ -162,7 +163,7 @@ def _rule(error: "Error") -> tuple[str, str]:
     if schema := portable.missing_schema(said):
         return "provider-function", f"{schema} ({said})"
     if extension := portable.missing_extension(said):
-        if extension in portable.EXTENSIONS:
+        if extension in names.EXTENSIONS:
             return "not-checked", f"this machine's Postgres has no extension {extension}"
         return "extension", f"extension {extension}"
     if tablespace := portable.missing_tablespace(said):

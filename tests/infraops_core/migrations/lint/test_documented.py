@@ -5,8 +5,9 @@ import re
 import pytest
 
 from infraops_core import checkout
-from infraops_core.migrations.lint import portable, squawk
+from infraops_core.migrations.lint import squawk
 from infraops_core.migrations.lint.rules import RULES
+from infraops_core.providers import names
 
 PAGE = (checkout.ROOT / "docs" / "migrations-rules.md").read_text()
 OURS, SQUAWKS = PAGE.split("## Our rules")[1].split("## Squawk's rules")
@@ -33,4 +34,4 @@ def test_the_errors_among_squawks_rules_are_listed() -> None:
 
 def test_the_portable_extensions_are_listed() -> None:
     listed = OURS.split("Portable extensions, ")[1].split(".")[0]
-    assert set(re.findall(r"`([a-z_-]+)`", listed)) == portable.EXTENSIONS
+    assert set(re.findall(r"`([a-z_-]+)`", listed)) == names.EXTENSIONS

@@ -1,16 +1,18 @@
 """Database URLs: what is read from them, what is refused, and that no password shows."""
 
+import json
 import pickle
+import re
 from urllib.parse import quote
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from infraops_core.database_url import DatabaseUrl, build, parse, redact
+from infraops_core.database_url import DatabaseUrl, Place, build, parse, redact
 from infraops_core.errors import UserError
-from infraops_core.tls import Tls
+from infraops_core.tls import MODES, Tls
 
 BOUNDED = settings(max_examples=100, deadline=None)
 
@@ -44,6 +46,28 @@ SECRET = "Sesam0effneDich"
         ("postgresql://u:p@h/db?application_name=", DatabaseUrl("u", "p", "h", 5432, "db", (("application_name", ""),))),
         ("postgresql://u:p@h/db?hostaddr=10.0.0.1", DatabaseUrl("u", "p", "h", 5432, "db", (("hostaddr", "10.0.0.1"),))),
         ("postgresql://u:p@h/a/b", DatabaseUrl("u", "p", "h", 5432, "a/b")),
+        ("postgresql://u:p@h1,h2/db", DatabaseUrl("u", "p", "h1", 5432, "db", others=(Place("h2", 5432),))),
+        (
+            "postgresql://u:p@h1:1,[::1]:2,10.0.0.1:/db?target_session_attrs=read-write",
+            DatabaseUrl("u", "p", "h1", 1, "db", (("target_session_attrs", "read-write"),), (), (Place("::1", 2), Place("10.0.0.1", 5432))),
+        ),
+        (
+            "postgresql://u:p@h1,h2/db?hostaddr=10.0.0.1,",
+            DatabaseUrl("u", "p", "h1", 5432, "db", (("hostaddr", "10.0.0.1,"),), (), (Place("h2", 5432),)),
+        ),
+        ("postgresql://u:p@h/db?ssl=true", DatabaseUrl("u", "p", "h", 5432, "db", (("sslmode", "require"),))),
+        (
+            "postgresql://u:p@h:6543/db?pgbouncer=true&connection_limit=1&sslmode=require&schema=public",
+            DatabaseUrl(
+                "u",
+                "p",
+                "h",
+                6543,
+                "db",
+                (("sslmode", "require"),),
+                (("pgbouncer", "true"), ("connection_limit", "1"), ("schema", "public")),
+            ),
+        ),
     ],
 )
 def test_the_parts_of_a_url(text: str, url: DatabaseUrl) -> None:
@@ -58,7 +82,9 @@ def test_the_parts_of_a_url(text: str, url: DatabaseUrl) -> None:
         ("mysql://u:p@h/db", "begins with postgres:// or postgresql://"),
         ("POSTGRESQL://u:p@h/db", "begins with postgres:// or postgresql://"),
         ("postgresql+psycopg://u:p@h/db", "begins with postgres:// or postgresql://"),
-        ("host=h user=u password=p", "begins with postgres:// or postgresql://"),
+        ("DATABASE_URL=postgresql://u:p@h/db", "begins with postgres:// or postgresql://"),
+        ("DATABASE_URL='postgres://u:p@h/db'", "begins with postgres:// or postgresql://"),
+        ("jdbc:postgresql://h/db?user=u&password=p", "begins with postgres:// or postgresql://"),
         ("postgresql://", "names no user"),
         ("postgresql://h/db", "names no user"),
         ("postgresql://@h/db", "names no user"),
@@ -74,8 +100,11 @@ def test_the_parts_of_a_url(text: str, url: DatabaseUrl) -> None:
         (f"postgresql://u:p@{'a' * 64}.example/db", "the host is a name of letters"),
         (f"postgresql://u:p@{'a.' * 127}a/db", "the host is a name of letters"),
         ("postgresql://u:p@bücher.example/db", "the host is a name of letters"),
-        ("postgresql://u:p@h1,h2/db", "names several hosts"),
-        ("postgresql://u:p@h1:1,h2:2/db", "names several hosts"),
+        ("postgresql://u:p@h1,,h2/db", "names no host"),
+        ("postgresql://u:p@h1,/db", "names no host"),
+        ("postgresql://u:p@h1:1,h2:x/db", "a number from 1 to 65535"),
+        ("postgresql://u:p@h1,[::1/db", "stands in brackets"),
+        ("postgresql://u:p@h1,%2Fvar%2Frun/db", "a folder with a socket will not do"),
         ("postgresql://u:p@[::1/db", "stands in brackets"),
         ("postgresql://u:p@[::1]6432/db", "stands in brackets"),
         ("postgresql://u:p@::1/db", "stands in brackets"),
@@ -115,12 +144,13 @@ def test_the_parts_of_a_url(text: str, url: DatabaseUrl) -> None:
         ("postgresql://u:p@h/db?host=elsewhere", "host after the ?"),
         ("postgresql://u:p@h/db?port=1&user=root", "port, user after the ?"),
         ("postgresql://u:p@h/db?dbname=other", "dbname after the ?"),
-        ("postgresql://u:p@h/db?service=other", "service after the ?"),
         ("postgresql://u@h/db?password=p", "password after the ?"),
         ("postgresql://u@h/db?p%61ssword=p", "password after the ?"),
         ("postgresql://u:p@h/db?hostaddr=elsewhere.example", "hostaddr is one IP address"),
         ("postgresql://u:p@h/db?hostaddr=127.0.0.1,10.0.0.1", "hostaddr is one IP address"),
         ("postgresql://u:p@h/db?hostaddr=", "hostaddr is one IP address"),
+        ("postgresql://u:p@h1,h2/db?hostaddr=10.0.0.1", "hostaddr is one IP address for each host, and there are 1 for 2"),
+        ("postgresql://u:p@h1,h2/db?hostaddr=10.0.0.1,x", "hostaddr is one IP address"),
     ],
 )
 def test_refused_and_why(text: str, problem: str) -> None:
@@ -135,8 +165,13 @@ def test_refused_and_why(text: str, problem: str) -> None:
 
 hosts = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\.[a-z0-9]{1,10}){0,3}", fullmatch=True) | st.ip_addresses().map(str)
 words = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=30)
-known_parameters = st.dictionaries(st.sampled_from(["sslmode", "application_name", "options", "sslrootcert"]), words).map(dict.items)
-urls = st.builds(DatabaseUrl, words, words, hosts, st.integers(1, 65535), words, known_parameters.map(tuple))
+texts = st.dictionaries(st.sampled_from(["application_name", "options", "sslrootcert", "sslkey"]), words.filter("system".__ne__))
+known_parameters = st.builds(dict[str, str].__or__, st.fixed_dictionaries({}, optional={"sslmode": st.sampled_from(MODES)}), texts).map(
+    dict.items
+)
+ports = st.integers(1, 65535)
+others = st.lists(st.builds(Place, hosts, ports), max_size=3).map(tuple)
+urls = st.builds(DatabaseUrl, words, words, hosts, ports, words, known_parameters.map(tuple), others=others)
 
 
 @BOUNDED
@@ -151,7 +186,8 @@ def test_a_url_written_and_parsed_is_the_same(url: DatabaseUrl) -> None:
 @given(urls)
 def test_libpq_reads_the_same_parts(url: DatabaseUrl) -> None:
     read = {key: str(value) for key, value in conninfo_to_dict(url.with_password()).items()}
-    parts = {"user": url.user, "password": url.password, "host": url.host, "port": str(url.port), "dbname": url.database}
+    where = {"host": ",".join(place.host for place in url.places), "port": ",".join(str(place.port) for place in url.places)}
+    parts = where | {"user": url.user, "password": url.password, "dbname": url.database}
     assert read == parts | dict(url.parameters)
 
 
@@ -189,6 +225,13 @@ one_line = passwords.filter(lambda password: not set("\n") & set(password))
         ("postgresql://u:p@h:1/db?sslkey=/k&sslpassword=hunter2", "postgresql://u:***@h:1/db?sslkey=/k&sslpassword=***"),
         ("postgresql://u:p@h:1/db?oauth_client_secret=hunter2", "postgresql://u:***@h:1/db?oauth_client_secret=***"),
         ("postgresql://u:p@h:1/db?scram_client_key=hunter2", "postgresql://u:***@h:1/db?scram_client_key=***"),
+        ("postgresql://u:p@h:1,[::1]:2/db", "postgresql://u:***@h:1,[::1]:2/db"),
+        ("postgresql://u@h:1/db?passfile=/p", "postgresql://u@h:1/db?passfile=/p"),
+        (
+            "postgresql://u@h:1/db?options=-c%20app.password%3Dhun\\%20ter2%20-c%20jit%3Doff",
+            "postgresql://u@h:1/db?options=-c%20app.password%3D***%20-c%20jit%3Doff",
+        ),
+        ("postgresql://u@h:1/db?options=--app.api_token%3Dhunter2", "postgresql://u@h:1/db?options=--app.api_token%3D***"),
     ],
 )
 def test_shown_without_secrets(url: str, shown: str) -> None:
@@ -234,6 +277,34 @@ def test_redacted_whatever_stands_around_it(user: str, password: str, before: st
     assert SECRET not in redact(f"{before} postgresql://{user}:{quote(password, safe='')}@h/db{after}")
 
 
+@BOUNDED
+@given(passwords, st.text(max_size=20))
+@example(f'a"b\\{SECRET}', "")
+@example(f"a\\ b {SECRET}", "")
+def test_redacted_in_other_writings(password: str, around: str) -> None:
+    spelt = quote(password, safe="")
+    writings = [
+        json.dumps({"around": around, "password": password}),
+        json.dumps({"DATABASE_URL": f"postgresql://u:{spelt}@h/db"}, indent=2),
+        make_conninfo(host="h", password=password, user="u"),
+        make_conninfo(host="h", sslpassword=password),
+        f"postgresql://u@h/db?sslpassword={spelt}&sslmode=require",
+        f"PGPASSWORD={spelt} psql",
+    ]
+    assert not [writing for writing in writings if SECRET in redact(writing)]
+
+
+@BOUNDED
+@given(passwords, st.sampled_from(["sslpassword", "oauth_client_secret", "scram_client_key"]))
+def test_a_secret_parameter_shows_in_no_form(password: str, key: str) -> None:
+    option = re.sub(r"([\\\s])", r"\\\1", password)
+    url = DatabaseUrl("u", "p", "h", 5432, "db", ((key, password), ("options", f"-c app.password={option} -c jit=off")))
+    parsed = parse(url.with_password())
+    assert parsed == url
+    assert SECRET not in f"{parsed} {parsed!r}"
+    assert "jit%3Doff" in str(parsed)
+
+
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
@@ -250,6 +321,9 @@ def test_redacted_whatever_stands_around_it(user: str, password: str, before: st
         ("redis://:hunter2@h:6379", "redis://:***@h:6379"),
         ("host=h password=hunter2 user=u", "host=h password=*** user=u"),
         ("host=h password = 'hun ter\\'2' user=u", "host=h password = *** user=u"),
+        ("host=h password=hun\\ ter\\'2 user=u", "host=h password=*** user=u"),
+        ("[db]\nhost=h\npassword=hunter2\nuser=u", "[db]\nhost=h\npassword=***\nuser=u"),
+        ('{"url": "postgresql://u:hun\\"ter2@h/db"}', '{"url": "postgresql://u:***@h/db"}'),
         ("?password=hunter2&sslmode=require", "?password=***&sslmode=require"),
         ("?sslpassword=hunter2", "?sslpassword=***"),
         ("PGPASSWORD=hunter2 psql", "PGPASSWORD=*** psql"),
@@ -309,6 +383,8 @@ def test_loopback_is_this_machine_only(host: str, parameters: tuple[tuple[str, s
         ("postgresql://u:p@h/db?sslmode=verify-ca", Tls.REQUIRE),
         ("postgresql://u:p@h/db?sslmode=verify-full", Tls.VERIFY_FULL),
         ("postgresql://u:p@h/db?sslmode=verify-full&hostaddr=127.0.0.1", Tls.VERIFY_FULL),
+        ("postgresql://u:p@h/db?sslrootcert=system", Tls.VERIFY_FULL),
+        ("postgresql://u:p@localhost,[::1],127.0.0.1/db?hostaddr=127.0.0.1,,", Tls.DISABLE),
     ],
 )
 def test_strong_enough(url: str, rule: Tls) -> None:
@@ -324,10 +400,12 @@ def test_strong_enough(url: str, rule: Tls) -> None:
         ("postgresql://u:p@localhost/db?sslmode=disable", Tls.REQUIRE, "sslmode=disable"),
         ("postgresql://u:p@h/db?sslmode=require", Tls.VERIFY_FULL, "sslmode=verify-full or stronger"),
         ("postgresql://u:p@h/db?sslmode=verify-ca", Tls.VERIFY_FULL, "sslmode=verify-ca"),
-        ("postgresql://u:p@h/db?sslmode=", Tls.REQUIRE, "sslmode=require"),
-        ("postgresql://u:p@h/db?sslmode=REQUIRE", Tls.REQUIRE, "sslmode=REQUIRE"),
-        ("postgresql://u:p@h/db?ssl=true", Tls.REQUIRE, "sslmode=require"),
-        ("postgresql://u:p@127.0.0.1/db?sslmode=bogus", Tls.DISABLE, "sslmode=bogus"),
+        ("postgresql://u:p@h/db", Tls.REQUIRE, "without sslmode the URL means prefer, which goes on without TLS"),
+        ("postgresql://u:p@h/db?sslmode=allow", Tls.REQUIRE, "sslmode=allow, which has TLS only where the server insists on it"),
+        ("postgresql://u:p@h/db?sslmode=disable", Tls.REQUIRE, "sslmode=disable, which is without TLS"),
+        ("postgresql://u:p@h/db?ssl=true", Tls.VERIFY_FULL, "sslmode=require"),
+        ("postgresql://u:p@localhost,h/db", Tls.DISABLE, "and h is another machine"),
+        ("postgresql://u:p@localhost,127.0.0.1/db?hostaddr=,10.0.0.1", Tls.DISABLE, "and 10.0.0.1 is another machine"),
         ("postgresql://u:p@h/db?sslmode=disable", Tls.DISABLE, "loopback only"),
         ("postgresql://u:p@h/db?sslmode=verify-full", Tls.DISABLE, "loopback only"),
         ("postgresql://u:p@h/db?hostaddr=127.0.0.1", Tls.DISABLE, "loopback only"),
