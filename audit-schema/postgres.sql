@@ -26,6 +26,7 @@ alter table public.schema_migrations add column if not exists milliseconds doubl
 alter table public.schema_migrations add column if not exists applied_by text;
 alter table public.schema_migrations alter column applied_by set default current_user;
 create table if not exists public.schema_migrations_under_way (version varchar primary key, direction text not null, statement integer not null, statements integer not null, checksum text not null, began_at timestamptz not null default now(), applied_by text not null default current_user);
+do $$ declare given record; begin for given in select c.relname as name, r.rolname as role from pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a join pg_catalog.pg_roles r on r.oid = a.grantee where c.oid in ('public.schema_migrations'::regclass, 'public.schema_migrations_under_way'::regclass) and r.rolname in ('infraops_app', 'infraops_readonly') loop execute format('revoke all on public.%I from %I', given.name, given.role); end loop; end $$;
 \endif
 do $$
 declare

@@ -4,8 +4,8 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -32,6 +32,9 @@ insert into infraops_audit.audit_events
     (event_id, event_type, actor, action, resource, outcome, summary, payload, occurred_at)
 values (%(event_id)s, 'smoke_test', 'infraops', 'insert', 'infraops_audit.audit_events', 'success',
         'the app wrote this row to prove that it can', %(payload)s, clock_timestamp())
+"""
+_BIND_TENANT = """
+select set_config('infraops.tenant', coalesce(nullif(current_setting('infraops.tenant', true), ''), %(tenant)s), true)
 """
 _READ_BACK = f"""
 select seq, row_hash, {AUDIT_EVENTS.record} from infraops_audit.audit_events
@@ -89,12 +92,13 @@ class SmokeResult:
         )
 
 
-def run(access: Access, details: Mapping[str, Any], *, retry_seconds: float = RETRY_SECONDS) -> SmokeResult:
+def run(access: Access, details: Mapping[str, Any], *, tenant: str, retry_seconds: float = RETRY_SECONDS) -> SmokeResult:
     """Insert exactly one row through `access`, which is the app's, and prove it.
 
     A lost connection is tried again with the same row id, so a row is never written twice; a wrong result is not.
 
     :param details: what goes into the row's payload.
+    :param tenant: whose row it is, where the app has no tenant of its own by default.
     :raises UserError: when the database can't be reached within `retry_seconds`, or anything is not as it must be.
     """
     import psycopg
@@ -105,7 +109,7 @@ def run(access: Access, details: Mapping[str, Any], *, retry_seconds: float = RE
     while True:
         try:
             with access.connect(seconds=min(ATTEMPT_SECONDS, max(1.0, deadline - time.monotonic()))) as connection:
-                return _prove(connection, access, event_id, details)
+                return _prove(connection, access, event_id, details, tenant)
         except psycopg.Error as error:
             said = message(error)
             if not _may_pass(error):
@@ -133,14 +137,14 @@ def _may_pass(error: "Error") -> bool:
     return not any(text in str(error) for text in _REFUSALS)
 
 
-def _prove(connection: "Connection", access: Access, event_id: str, details: Mapping[str, Any]) -> SmokeResult:
+def _prove(connection: "Connection", access: Access, event_id: str, details: Mapping[str, Any], tenant: str) -> SmokeResult:
     tls = _check_tls(connection, access)
-    _check_tenant(connection, access)
     payload = json.dumps(dict(details))
-    insert_ms = _insert(connection, event_id, payload)
-    started = time.perf_counter()
-    rows = connection.execute(_READ_BACK.encode(), {"event_id": event_id, "payload": payload}).fetchall()
-    read_ms = (time.perf_counter() - started) * 1000
+    insert_ms = _insert(connection, event_id, payload, tenant)
+    with _as_tenant(connection, tenant):
+        started = time.perf_counter()
+        rows = connection.execute(_READ_BACK.encode(), {"event_id": event_id, "payload": payload}).fetchall()
+        read_ms = (time.perf_counter() - started) * 1000
     if len(rows) != 1:
         raise _failed(access, f"one row was written and {len(rows) or 'none'} came back equal")
     seq, row_hash, record = rows[0]
@@ -158,6 +162,14 @@ def _prove(connection: "Connection", access: Access, event_id: str, details: Map
     return SmokeResult(event_id, seq, insert_ms, read_ms, tls)
 
 
+@contextmanager
+def _as_tenant(connection: "Connection", tenant: str) -> Iterator[None]:
+    """A transaction of the app's default tenant, or of `tenant` where it has none; a pooler keeps no setting for longer."""
+    with connection.transaction():
+        connection.execute(_BIND_TENANT, {"tenant": tenant})
+        yield
+
+
 def _check_tls(connection: "Connection", access: Access) -> str:
     encrypted = bool(connection.pgconn.ssl_in_use)
     if access.tls is not Tls.DISABLE and not encrypted:
@@ -165,18 +177,13 @@ def _check_tls(connection: "Connection", access: Access) -> str:
     return access.url.sslmode if encrypted else "off (loopback)"
 
 
-def _check_tenant(connection: "Connection", access: Access) -> None:
-    if connection.execute("select coalesce(current_setting('infraops.tenant', true), '')").fetchone() == ("",):
-        remedy = "give it one (alter role infraops_app set infraops.tenant = 'default')"
-        raise _failed(access, "the app has no tenant: the setting infraops.tenant is empty", remedy, ExitCode.COULD_NOT_CHECK)
-
-
-def _insert(connection: "Connection", event_id: str, payload: str) -> float:
+def _insert(connection: "Connection", event_id: str, payload: str, tenant: str) -> float:
     """Milliseconds of the insert that wrote the row; an earlier attempt may have written it before its connection broke."""
     import psycopg
 
     started = time.perf_counter()
-    with suppress(psycopg.errors.UniqueViolation):  # read back and compared like any other
+    with suppress(psycopg.errors.UniqueViolation), _as_tenant(connection, tenant):  # read back and compared like any other
+        started = time.perf_counter()
         connection.execute(_INSERT, {"event_id": event_id, "payload": payload})
     return (time.perf_counter() - started) * 1000
 

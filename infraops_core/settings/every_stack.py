@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from infraops_core import reading
+from infraops_core.settings import grants
+from infraops_core.settings.grants import Grant
 from infraops_core.settings.setting import Setting
 
 NAMESPACE = "infraops:"
@@ -14,6 +16,8 @@ class Target(StrEnum):
     """A kind of place a database can live: one module in `stacks/targets/`."""
 
     LOCAL = "local"
+    DOCKER = "docker"
+    EXTERNAL = "external"
 
 
 class Environment(StrEnum):
@@ -45,6 +49,8 @@ class Settings:
     tenant: str
     connection_limit: int
     rehearsal: str
+    extensions: tuple[str, ...]
+    grants: tuple[Grant, ...]
 
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -58,4 +64,6 @@ EVERY_STACK = (
     Setting("tenant", "tenant", reading.pattern(_TENANT, "letters, digits, . _ -, at most 63"), "default"),
     Setting("connectionLimit", "connection_limit", reading.integer(1, 10_000), 50),
     Setting("rehearsal", "rehearsal", reading.pattern(re.compile(r"[\x20-\x7e]{1,100}"), "up to 100 plain characters"), ""),
+    Setting("extensions", "extensions", grants.extensions, ()),
+    Setting("grants", "grants", grants.grants, ()),
 )

@@ -26,7 +26,7 @@ class _SmokeTestProvider(Shim):
         from infraops_core.access import Access
 
         details = {"stack": props["stack"], "schema_checksum": props["schema_checksum"], "rehearsal": props["rehearsal"]}
-        result = smoke.run(Access.from_inputs(props["access"]), details)
+        result = smoke.run(Access.from_inputs(props["access"]), details, tenant=props["tenant"])
         print(result.summary())
         proved_at = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
         measured = {

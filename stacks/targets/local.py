@@ -2,6 +2,7 @@
 
 from pulumi import Output, ResourceOptions, get_project
 
+from infraops_core import extensions
 from infraops_core.servers.embedded import account, binaries, folder
 from infraops_core.servers.embedded.process import LOOPBACK
 from infraops_core.servers.embedded.server import ADMIN
@@ -23,6 +24,8 @@ def provision(settings: LocalSettings) -> Database:
     place = folder.ServerFolder(folder.place(settings.stack, account.for_server()))
     made = place.major() if place.content() is folder.Content.COMPLETE else None
     programs = binaries.find(binaries.versions(settings.postgres_version, made), settings.postgres_bin)
+    if settings.extensions:
+        extensions.check_installed(programs.extensions(), settings.extensions)
     protected = ResourceOptions(protect=settings.protect)
     password = Passwords("admin-password", ["admin"], opts=protected).of("admin")
     data = DataFolder(

@@ -101,6 +101,12 @@ def test_a_changed_password_counts_at_once_and_the_old_one_no_more(made: AuditDa
             ask(made.access(role), "select 1")
 
 
+def test_a_role_that_was_shut_out_is_let_in_again(made: AuditDatabase) -> None:
+    run(made.server.access(), f"alter role {roles.APP} nologin valid until '2020-01-01'")
+    roles.create(made.server.access(), made.settings)
+    assert ask(made.access(roles.APP), "select current_user") == roles.APP
+
+
 def test_a_changed_tenant_and_limit_count_from_the_next_connection(made: AuditDatabase) -> None:
     changed = dataclasses.replace(made.settings, tenant="acme-2", connection_limit=1)
     roles.create(made.server.access(), changed)
@@ -154,29 +160,83 @@ def test_no_password_is_in_the_servers_log(fresh: TestServer) -> None:
         assert secret not in log
 
 
-def test_an_admin_without_superuser_makes_them_once_it_may_keep_the_tenant(fresh: TestServer, plain_admin: Access) -> None:
-    asked = settings()
-    with pytest.raises(UserError) as refused:
+def test_a_password_that_stays_keeps_its_verifier_and_another_gets_its_own(fresh: TestServer) -> None:
+    asked, kept = settings(), "select rolpassword from pg_authid where rolname = 'infraops_app'"
+    roles.create(fresh.access(), asked)
+    first = ask(fresh.access(), kept)
+    roles.create(fresh.access(), asked)
+    assert ask(fresh.access(), kept) == first
+    roles.create(fresh.access(), settings())
+    assert ask(fresh.access(), kept) != first
+
+
+def test_an_admin_without_superuser_makes_them_and_the_app_gets_no_default_tenant(
+    fresh: TestServer, plain_admin: Access, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        asked = settings()
         roles.create(plain_admin, asked)
-    assert "plain_admin may not give infraops_app its default tenant" in str(refused.value)
-    assert "grant set on parameter infraops.tenant to plain_admin" in refused.value.next
-    run(fresh.access(), "grant set on parameter infraops.tenant to plain_admin")
-    for again in (asked, settings(tenant="other")):
-        roles.create(plain_admin, again)
-        audit = AuditDatabase(fresh, again)
+        audit = AuditDatabase(fresh, asked)
         test_each_role_gets_in_with_its_own_password(audit)
-        assert ask(audit.access(roles.APP), "select current_setting('infraops.tenant')") == again.tenant
+        assert ask(audit.access(roles.APP), "select current_setting('infraops.tenant', true)") in ("None", "")
+        assert "grant set on parameter infraops.tenant to plain_admin" in capsys.readouterr().out
     run(audit.access(roles.OWNER), "create table public.t ()", "create schema s")
+
+
+def test_an_admin_who_may_keep_the_parameter_gives_the_app_its_tenant(fresh: TestServer, plain_admin: Access) -> None:
+    run(fresh.access(), "grant set on parameter infraops.tenant to plain_admin")
+    for asked in (settings(), settings(tenant="other")):
+        roles.create(plain_admin, asked)
+        assert ask(AuditDatabase(fresh, asked).access(roles.APP), "select current_setting('infraops.tenant')") == asked.tenant
+    run(fresh.access(), "revoke set on parameter infraops.tenant from plain_admin")
 
 
 def test_an_admin_without_superuser_needs_no_more_where_the_tenant_is_right(fresh: TestServer, plain_admin: Access) -> None:
     asked = settings()
-    with pytest.raises(UserError) as refused:
-        roles.create(plain_admin, asked)
-    said = refused.value.next.split("(or: ")[1].split(");")[0]
-    run(fresh.access(), said)
+    roles.create(plain_admin, asked)
+    run(fresh.access(), "alter role infraops_app set infraops.tenant = 'default'")
     roles.create(plain_admin, asked)
     assert ask(AuditDatabase(fresh, asked).access(roles.APP), "select current_setting('infraops.tenant')") == "default"
+
+
+def test_another_tenant_that_the_admin_may_not_change_is_refused(fresh: TestServer, plain_admin: Access) -> None:
+    roles.create(plain_admin, settings())
+    run(fresh.access(), "alter role infraops_app set infraops.tenant = 'theirs'")
+    with pytest.raises(UserError) as refused:
+        roles.create(plain_admin, settings())
+    assert "the default tenant of infraops_app is theirs" in refused.value.what
+    assert "alter role infraops_app set infraops.tenant = 'default'" in refused.value.next
+
+
+@pytest.fixture
+def theirs(fresh: TestServer) -> Iterator[str]:
+    """A database that holds other things, with a table of its owner's."""
+    run(fresh.access(), "create role they login password 'they'", "create database theirs owner they",
+        "revoke connect on database theirs from public")  # fmt: skip
+    run(fresh.access("they", "they", "theirs"), "create schema shop", "create table shop.orders (id serial)")
+    yield "theirs"
+    run(fresh.access(), "drop database theirs with (force)", "drop role they")
+
+
+def test_in_somebody_elses_database_the_roles_get_in_and_nothing_else_changes(fresh: TestServer, theirs: str) -> None:
+    asked = dataclasses.replace(settings(), database=theirs, owns_database=False)
+    before = everything(fresh)
+    for _ in range(2):
+        roles.create(fresh.access(database=theirs), asked)
+    for role in ROLES:
+        assert ask(fresh.access(role, asked.passwords[role], theirs), "select current_database()") == theirs
+    run(fresh.access(roles.OWNER, asked.passwords[roles.OWNER], theirs), "create schema infraops_audit")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        run(fresh.access(roles.APP, asked.passwords[roles.APP], theirs), "create schema x")
+    databases = {row[0]: row[1] for row in everything(fresh) if len(row) == 3}
+    assert databases == {row[0]: row[1] for row in before if len(row) == 3}
+    run(fresh.access(database=theirs), "drop owned by infraops_owner, infraops_app, infraops_readonly")
+
+
+def test_a_database_that_is_not_there_is_refused_before_a_role_is_made(fresh: TestServer) -> None:
+    with pytest.raises(UserError, match="there is no database nowhere"):
+        roles.create(fresh.access(), dataclasses.replace(settings(), database="nowhere", owns_database=False))
+    assert ask(fresh.access(), "select count(*) from pg_roles where rolname like 'infraops\\_o%'") == "0"
 
 
 @pytest.mark.parametrize("attributes", ["nocreaterole createdb", "createrole nocreatedb"])

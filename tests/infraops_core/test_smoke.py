@@ -21,6 +21,7 @@ from infraops_core.errors import UserError
 from infraops_core.servers.embedded.process import free_port
 from infraops_core.settings import Environment
 from infraops_core.tls import Tls
+from tests.fix_pgbouncer import pgbouncer
 from tests.fix_postgres import AuditDatabase, TestServer, wait_until
 
 AT_ONCE = 5.0
@@ -71,7 +72,7 @@ def refusal(access: Access, *, within: float = AT_ONCE, retry_seconds: float = 6
     """The error of a smoke test that must fail, and soon."""
     started = time.monotonic()
     with pytest.raises(UserError) as refused:
-        smoke.run(access, DETAILS, retry_seconds=retry_seconds)
+        smoke.run(access, DETAILS, tenant="default", retry_seconds=retry_seconds)
     assert time.monotonic() - started < within
     assert not access.url.password or access.url.password not in str(refused.value)
     return refused.value
@@ -152,7 +153,7 @@ def fatal(state: str, text: str) -> bytes:
 
 def test_writes_exactly_one_row_and_says_so(app: Access, owner: Access) -> None:
     before = rows(owner)
-    result = smoke.run(app, DETAILS)
+    result = smoke.run(app, DETAILS, tenant="default")
     [(event_id, tenant, event_type, payload)] = rows(owner) - before
     assert (event_id, tenant, event_type) == (result.row_id, "default", "smoke_test")
     assert json.loads(payload) == DETAILS
@@ -164,7 +165,7 @@ def test_writes_exactly_one_row_and_says_so(app: Access, owner: Access) -> None:
 
 def test_leaves_nothing_else_behind(app: Access, audit: AuditDatabase) -> None:
     """What it tries and must not be able to do is not there afterwards, and its connection is closed."""
-    smoke.run(app, DETAILS)
+    smoke.run(app, DETAILS, tenant="default")
     with audit.server.access(database=roles.DATABASE).connect(seconds=30) as connection:
         leftovers = "select count(*) from pg_class where relname like '%smoke%'"
         assert connection.execute(leftovers).fetchone() == (0,)
@@ -231,7 +232,6 @@ def test_a_log_in_that_waiting_cannot_mend_fails_at_once(app: Access, parts: dic
         ("alter role infraops_app nologin", "alter role infraops_app login", "not permitted to log in"),
         ("revoke connect on database infraops from infraops_app", "grant connect on database infraops to infraops_app",
          "permission denied"),
-        ("alter role infraops_app reset infraops.tenant", "alter role infraops_app set infraops.tenant = 'default'", "has no tenant"),
         ("alter database infraops set default_transaction_read_only = on", "alter database infraops reset default_transaction_read_only",
          "cannot execute INSERT in a read-only transaction"),
     ],
@@ -277,7 +277,7 @@ def test_a_row_that_comes_back_changed_fails_at_once(app: Access, owner: Access)
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-full"])
 def test_a_server_without_the_tls_that_the_rule_asks_for_fails_at_once(app: Access, sslmode: str) -> None:
-    strict = changed(dataclasses.replace(app, tls=Tls(sslmode)), parameters=(("sslmode", sslmode),))
+    strict = changed(dataclasses.replace(app, tls=Tls(sslmode)), parameters=(("sslmode", sslmode), ("sslrootcert", __file__)))
     assert "does not support SSL" in refusal(strict).what
 
 
@@ -313,10 +313,10 @@ def tls_server(audit: AuditDatabase) -> Iterator[str]:
 
 def test_tls_as_strong_as_the_rule_is_proved_and_weaker_is_refused(app: Access, tls_server: str) -> None:
     required = changed(dataclasses.replace(app, tls=Tls.REQUIRE), parameters=(("sslmode", "require"),))
-    assert smoke.run(required, DETAILS).tls == "require"
+    assert smoke.run(required, DETAILS, tenant="default").tls == "require"
     full = (("sslmode", "verify-full"), ("sslrootcert", tls_server))
     verified = changed(dataclasses.replace(app, tls=Tls.VERIFY_FULL), parameters=full, host="localhost")
-    assert smoke.run(verified, DETAILS).tls == "verify-full"
+    assert smoke.run(verified, DETAILS, tenant="default").tls == "verify-full"
     assert "certificate" in refusal(changed(verified, host="127.0.0.1")).what
     assert "certificate" in refusal(changed(verified, parameters=(("sslmode", "verify-full"), ("sslrootcert", "/nowhere")))).what
 
@@ -327,7 +327,7 @@ def test_waits_for_a_server_that_comes_up_late(app: Access, owner: Access, capsy
     late = threading.Timer(0.6, proxy.start)
     late.start()
     try:
-        result = smoke.run(changed(app, port=proxy.port), DETAILS, retry_seconds=30)
+        result = smoke.run(changed(app, port=proxy.port), DETAILS, tenant="default", retry_seconds=30)
     finally:
         late.join()
         proxy.stop()
@@ -349,7 +349,7 @@ def test_waits_for_a_server_that_comes_up_late(app: Access, owner: Access, capsy
 def test_waits_for_a_server_that_does_not_take_connections_yet(app: Access, owner: Access, state: str, text: str) -> None:
     before = rows(owner)
     with through(app, greeting=fatal(state, text), greeted=1) as (access, proxy):
-        smoke.run(access, DETAILS, retry_seconds=30)
+        smoke.run(access, DETAILS, tenant="default", retry_seconds=30)
         assert proxy.connections == 2
     assert len(rows(owner) - before) == 1
 
@@ -372,7 +372,7 @@ class CutsFirst:
 def test_a_connection_that_breaks_is_tried_again_with_still_one_row(app: Access, owner: Access, statement: bytes, reply: bool) -> None:
     before = rows(owner)
     with through(app, cut=CutsFirst(statement, reply)) as (access, proxy):
-        result = smoke.run(access, DETAILS, retry_seconds=30)
+        result = smoke.run(access, DETAILS, tenant="default", retry_seconds=30)
         assert proxy.connections == 2
     assert {row[0] for row in rows(owner) - before} == {result.row_id}
 
@@ -385,7 +385,7 @@ def test_an_insert_that_hangs_is_tried_again_with_still_one_row(app: Access, own
         holder.execute("lock table infraops_audit.audit_events in access exclusive mode")
         release = threading.Timer(1.4, holder.rollback)
         release.start()
-        result = smoke.run(app, DETAILS, retry_seconds=30)
+        result = smoke.run(app, DETAILS, tenant="default", retry_seconds=30)
         release.join()
     assert {row[0] for row in rows(owner) - before} == {result.row_id}
 
@@ -420,7 +420,7 @@ def test_a_trail_without_its_guards_fails(app: Access, owner: Access, break_it: 
         assert what in refusal(app).what
     finally:
         run_sql(owner, mend_it)
-    assert smoke.run(app, DETAILS).seq > 0
+    assert smoke.run(app, DETAILS, tenant="default").seq > 0
 
 
 def test_an_app_that_row_level_security_does_not_bind_fails(app: Access, audit: AuditDatabase) -> None:
@@ -440,3 +440,31 @@ def test_a_chain_with_wrong_hashes_fails(app: Access, owner: Access) -> None:
             assert "hash is not that of its content" in refusal(app).what
         finally:
             run_sql(owner, row[0])
+
+
+def test_an_app_without_a_default_tenant_writes_for_the_one_it_is_given(app: Access, audit: AuditDatabase, owner: Access) -> None:
+    run_sql(audit.server.access(), "alter role infraops_app reset infraops.tenant")
+    try:
+        row_id = smoke.run(app, DETAILS, tenant="given").row_id
+    finally:
+        run_sql(audit.server.access(), "alter role infraops_app set infraops.tenant = 'default'")
+    assert tenant_of(owner, row_id) == "given"
+    assert tenant_of(owner, smoke.run(app, DETAILS, tenant="given").row_id) == "default"
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_a_pooler_between_is_no_hindrance(app: Access, audit: AuditDatabase, owner: Access, mode: str) -> None:
+    run_sql(audit.server.access(), "alter role infraops_app reset infraops.tenant")
+    try:
+        with pgbouncer(app, mode, size=2) as pooled:
+            row_id = smoke.run(pooled, DETAILS, tenant="pooled").row_id
+    finally:
+        run_sql(audit.server.access(), "alter role infraops_app set infraops.tenant = 'default'")
+    assert tenant_of(owner, row_id) == "pooled"
+
+
+def tenant_of(owner: Access, row_id: str) -> str:
+    with owner.connect(seconds=30) as connection:
+        row = connection.execute("select tenant_id from infraops_audit.audit_events where event_id = %s", [row_id]).fetchone()
+    assert row is not None
+    return str(row[0])

@@ -37,6 +37,14 @@ class Binaries:
         """The folder that has to be copied to have all of it: programs, libraries, shared files."""
         return self.folder.parent
 
+    def extensions(self) -> Path:
+        """The folder with the extensions' control files; one that is not there where the programs can't tell."""
+        try:
+            told = subprocess.run([self["pg_config"], "--sharedir"], capture_output=True, text=True, timeout=30, check=True).stdout
+        except (OSError, subprocess.SubprocessError):
+            return self.installation / "share" / "extension"
+        return Path(told.strip()) / "extension"
+
     def __getitem__(self, program: str) -> str:
         return str(self.folder / program)
 
