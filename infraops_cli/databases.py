@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import typer
 
+from infraops_core import environment as environment_variables
 from infraops_core.access import Access
 from infraops_core.database_url import DatabaseUrl, parse
+from infraops_core.environment.variables import DIRECT, READONLY
 from infraops_core.errors import UserError
 from infraops_core.settings import Environment
 from infraops_core.tls import Tls
 
-OWNER = ("DIRECT_DATABASE_URL",)
-READER = ("READONLY_DATABASE_URL", "DIRECT_DATABASE_URL")
+OWNER = (DIRECT.name,)
+READER = (READONLY.name, DIRECT.name)
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,14 @@ def choose(names: tuple[str, ...], *, stack: str = "", environment: Environment 
 
     :param environment: what a database named by a variable is for. Unless said: dev on this machine, else prod, which
         is the careful one.
-    :raises UserError: where neither says which, a URL is none, or the stack is not up.
+    :raises UserError: where neither says which, the variables are wrong or contradict one another, or the stack is not up.
     """
     if stack:
-        return _of_stack(names[0], stack, environment)
+        return _of_stack(names, stack, environment)
     return _named(names, os.environ, environment)
 
 
-def _of_stack(name: str, stack: str, environment: Environment | None) -> Chosen:
+def _of_stack(names: tuple[str, ...], stack: str, environment: Environment | None) -> Chosen:
     from infraops_cli import runs  # here, for Pulumi's SDK takes its time to import
     from infraops_cli.progress import Progress
 
@@ -65,35 +67,23 @@ def _of_stack(name: str, stack: str, environment: Environment | None) -> Chosen:
             f"stack {stack} says itself what it is for", where="--environment", next="leave out one of --stack and --environment"
         )
     outputs = runs.outputs(runs.existing(stack, Progress()))
+    name = next((name for name in names if name in outputs), "")
+    if not name:
+        raise UserError(f"stack {stack} has no {' and no '.join(names)}: nobody gave it", where=f"Pulumi.{stack}.yaml",
+                        next=f"infraops secret set {stack} directDatabaseUrl (docs/external.md), then: infraops up {stack}")  # fmt: skip
     access = Access(parse(outputs[name]), Tls(outputs["DATABASE_SSL_MODE"]))
     return Chosen(access, Environment(outputs["environment"]), stack)
 
 
 def _named(names: tuple[str, ...], variables: Mapping[str, str], environment: Environment | None) -> Chosen:
-    for name in names:
-        if variables.get(name):
-            url = _parsed(name, variables[name])
-            access = Access(url, _tls(url, variables))
-            return Chosen(access, environment or _careful(url), access.endpoint)
+    described = environment_variables.read(variables)
+    by_name = {DIRECT.name: described.direct_url, READONLY.name: described.readonly_url}
+    for url in filter(None, (by_name[name] for name in names)):
+        access = Access(url, described.rule(url))
+        return Chosen(access, environment or _careful(url), access.endpoint)
     unset = f"neither {' nor '.join(names)} is set" if len(names) > 1 else f"{names[0]} is not set"
     raise UserError("which database is not said", where=f"there is no --stack, and {unset}",
                     next="name a stack (--stack local), or set the variable (infraops env STACK --direct prints a stack's)")  # fmt: skip
-
-
-def _parsed(name: str, text: str) -> DatabaseUrl:
-    try:
-        return parse(text)
-    except UserError as error:
-        raise UserError(error.what, where=name, next=error.next) from None
-
-
-def _tls(url: DatabaseUrl, variables: Mapping[str, str]) -> Tls:
-    given = variables.get("DATABASE_SSL_MODE")
-    if not given:
-        return Tls.DISABLE if url.is_loopback else Tls.REQUIRE
-    if given not in set(Tls):
-        raise UserError(f"{given} is no TLS rule", where="DATABASE_SSL_MODE", next=f"one of: {', '.join(Tls)}")
-    return Tls(given)
 
 
 def _careful(url: DatabaseUrl) -> Environment:

@@ -12,10 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from infraops_core.access import Access
+from infraops_core.pooler import version
 from infraops_core.servers.embedded import account as accounts
 from infraops_core.servers.embedded import process
 from infraops_core.servers.embedded.process import LOOPBACK
@@ -30,7 +32,6 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = plain
 auth_file = {folder}/users.txt
-logfile = {folder}/log
 pool_mode = {mode}
 default_pool_size = {size}
 max_client_conn = 200
@@ -46,36 +47,46 @@ def pgbouncer(access: Access, mode: str, *, size: int = 20, more: str = "") -> I
     :param size: server connections it has for each role and database.
     :param more: further lines of its settings.
     """
-    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
-    if program is None:
-        pytest.skip("there is no PgBouncer (Debian: apt-get install pgbouncer); unproven: how migrations and the store fare behind it")
-    account = accounts.for_server()
     folder = Path(tempfile.mkdtemp(prefix="infraops-pgbouncer-"))
     port = process.free_port()
     settings = {"server_port": access.url.port, "port": port, "folder": folder, "mode": mode, "size": size, "more": more}
-    texts = {
-        "pgbouncer.ini": _SETTINGS.format(host=LOOPBACK, **settings),
-        "users.txt": f'"{access.url.user}" "{access.url.password}"\n',
-    }
-    for path in (folder, *(folder / name for name in texts)):
-        if path != folder:
-            path.write_text(texts[path.name])
-            path.chmod(0o600)
-        account.take(path)
+    (folder / "pgbouncer.ini").write_text(_SETTINGS.format(host=LOOPBACK, **settings))
+    (folder / "users.txt").write_text(f'"{access.url.user}" "{access.url.password}"\n')
+    (folder / "users.txt").chmod(0o600)
     try:
-        with subprocess.Popen(as_account(account, [program, "-q", str(folder / "pgbouncer.ini")]), stderr=subprocess.DEVNULL) as running:
-            try:
-                wait_until(lambda: running.poll() is not None or _listens(port), "PgBouncer")
-                assert running.poll() is None, (folder / "log").read_text()
-                yield dataclasses.replace(access, url=dataclasses.replace(access.url, port=port))
-            finally:
-                running.terminate()
-                try:
-                    running.wait(10)
-                except subprocess.TimeoutExpired:
-                    running.kill()
+        with started(folder / "pgbouncer.ini", port):
+            yield dataclasses.replace(access, url=dataclasses.replace(access.url, port=port))
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def started(settings: Path, port: int) -> "Iterator[subprocess.Popen[bytes]]":
+    """A PgBouncer with this file of settings, once it listens on `port`; its folder and all in it are its account's from then on."""
+    program = version.program()
+    if program is None:
+        pytest.skip("there is no PgBouncer (Debian: apt-get install pgbouncer); unproven: how migrations and the store fare behind it")
+    account = accounts.for_server()
+    for path in (settings.parent, *settings.parent.iterdir()):
+        account.take(path)
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - read before it is closed
+    with log, subprocess.Popen(as_account(account, [program, str(settings)]), stderr=log) as running:
+        try:
+            wait_until(lambda: running.poll() is not None or _listens(port), "PgBouncer")
+            assert running.poll() is None, _said(log)
+            yield running
+            assert running.poll() is None, _said(log)
+        finally:
+            running.terminate()
+            try:
+                running.wait(10)
+            except subprocess.TimeoutExpired:
+                running.kill()
+
+
+def _said(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode(errors="replace")
 
 
 def _listens(port: int) -> bool:

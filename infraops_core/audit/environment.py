@@ -1,21 +1,19 @@
 """The store that an application's environment describes, in the variables that every stack exports.
 
 `DATABASE_URL` is read again each time it is needed. `DATABASE_SSL_MODE` is the weakest encryption that will do, `require` where
-it is not set. Writes are off unless `ENABLE_HOSTED_AUDIT_WRITES` says true.
+it is not set. Writes are off unless `ENABLE_HOSTED_AUDIT_WRITES` says true. No other variable is looked at: whether all of
+them go together is for `infraops_core.environment.read` to say.
 """
 
 import os
 from typing import Any
 
-from infraops_core import reading
 from infraops_core.audit.async_postgres import AsyncPostgresAuditStore
 from infraops_core.audit.connections.sources import EnvironmentUrl
 from infraops_core.audit.postgres import PostgresAuditStore
+from infraops_core.environment.variables import TLS, WRITES, Variable
 from infraops_core.errors import UserError
 from infraops_core.tls import Tls
-
-_WRITES = "ENABLE_HOSTED_AUDIT_WRITES"
-_TLS = "DATABASE_SSL_MODE"
 
 
 def open_store(tenant: str) -> PostgresAuditStore:
@@ -32,17 +30,18 @@ def open_async_store(tenant: str) -> AsyncPostgresAuditStore:
 
 
 def _tls() -> Tls:
-    tls: Tls = _read(_TLS, Tls.REQUIRE, reading.choice(Tls))
-    return tls
+    return _read(TLS) or Tls.REQUIRE
 
 
 def _writes_enabled() -> bool:
-    return bool(_read(_WRITES, "false", reading.boolean))
+    return bool(_read(WRITES))
 
 
-def _read(name: str, default: str, read: reading.Reader) -> Any:
-    given = os.environ.get(name) or default
-    value, problem = read(given)
+def _read(variable: Variable) -> Any:
+    given = variable.given(os.environ)
+    value, problem = variable.read(given) if given else (None, "")
     if problem:
-        raise UserError(f"{name} is {reading.shown(given)}: {problem}", where="environment", next="set it as the stack's outputs say")
+        raise UserError(
+            f"{variable.name} is {variable.shown(given)}: {problem}", where="environment", next="set it as the stack's outputs say"
+        )
     return value

@@ -5,7 +5,9 @@ import sys
 import pytest
 import typer
 
+from infraops_cli import runs
 from infraops_cli.databases import OWNER, READER, choose
+from infraops_core.environment import VARIABLES
 from infraops_core.errors import UserError
 from infraops_core.settings import Environment
 from infraops_core.tls import Tls
@@ -18,7 +20,7 @@ TUNNEL = "postgresql://u:Sesam0effneDich@db.example.com/d?hostaddr=127.0.0.1&ssl
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*READER, "DATABASE_SSL_MODE"):
+    for name in (name for variable in VARIABLES for name in variable.names):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -32,7 +34,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         (TUNNEL, None, Environment.PROD, Tls.REQUIRE),
         ("postgresql://u@[::1]/d", None, Environment.DEV, Tls.DISABLE),
         ("postgresql://u@localhost/d", None, Environment.DEV, Tls.DISABLE),
-        ("postgresql://u@10.0.0.5/d", None, Environment.PROD, Tls.REQUIRE),
+        ("postgresql://u@10.0.0.5/d?sslmode=require", None, Environment.PROD, Tls.REQUIRE),
     ],
 )
 def test_a_database_elsewhere_is_taken_for_prod_unless_said(
@@ -57,9 +59,14 @@ def test_the_readers_own_url_goes_first_and_an_empty_variable_is_none(monkeypatc
 
 @pytest.mark.parametrize("mode", list(Tls))
 def test_the_rule_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch, mode: Tls) -> None:
-    monkeypatch.setenv("DIRECT_DATABASE_URL", LOCAL)
+    monkeypatch.setenv("DIRECT_DATABASE_URL", f"{LOCAL}?sslmode=verify-full")
     monkeypatch.setenv("DATABASE_SSL_MODE", str(mode))
     assert choose(OWNER).access.tls is mode
+
+
+def test_the_alias_of_the_owners_variable_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL_DIRECT", LOCAL)
+    assert choose(OWNER).access.url.user == "u"
 
 
 @pytest.mark.parametrize(
@@ -68,12 +75,17 @@ def test_the_rule_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch, mod
         (OWNER, {}, ["which database is not said", "DIRECT_DATABASE_URL is not set", "infraops env STACK --direct"]),
         (READER, {}, ["neither READONLY_DATABASE_URL nor DIRECT_DATABASE_URL is set"]),
         (OWNER, {"READONLY_DATABASE_URL": LOCAL}, ["DIRECT_DATABASE_URL is not set"]),
-        (OWNER, {"DIRECT_DATABASE_URL": "mysql://u:Sesam0effneDich@h/d"}, ["postgres://", "where: DIRECT_DATABASE_URL"]),
-        (READER, {"READONLY_DATABASE_URL": "localhost"}, ["postgres://", "where: READONLY_DATABASE_URL"]),
+        (OWNER, {"DIRECT_DATABASE_URL": "mysql://u:Sesam0effneDich@h/d"}, ["postgres://", "DIRECT_DATABASE_URL  "]),
+        (READER, {"READONLY_DATABASE_URL": "localhost"}, ["postgres://", "READONLY_DATABASE_URL  "]),
         (
             OWNER,
             {"DIRECT_DATABASE_URL": LOCAL, "DATABASE_SSL_MODE": "prefer"},
-            ["prefer is no TLS rule", "DATABASE_SSL_MODE", "verify-full"],
+            ["DATABASE_SSL_MODE", '"prefer": one of: disable, require, verify-full'],
+        ),
+        (
+            READER,
+            {"DIRECT_DATABASE_URL": NEON, "DATABASE_PROVIDER": "local", "DATABASE_SSL_MODE": "verify-full"},
+            ["the environment: 2 problems", "DATABASE_PROVIDER  is local", "DATABASE_SSL_MODE  is verify-full"],
         ),
     ],
 )
@@ -86,6 +98,30 @@ def test_refused_and_why(monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
         assert text in str(refused.value)
     assert refused.value.next
     assert "Sesam0effneDich" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "exported", "user"),
+    [
+        (OWNER, {"DIRECT_DATABASE_URL": "owner"}, "owner"),
+        (READER, {"DIRECT_DATABASE_URL": "owner", "READONLY_DATABASE_URL": "reader"}, "reader"),
+        (READER, {"DIRECT_DATABASE_URL": "owner"}, "owner"),
+        (OWNER, {"READONLY_DATABASE_URL": "reader"}, "stack given has no DIRECT_DATABASE_URL: nobody gave it"),
+        (READER, {}, "stack given has no READONLY_DATABASE_URL and no DIRECT_DATABASE_URL"),
+    ],
+)
+def test_a_stacks_urls_are_those_that_were_given(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], exported: dict[str, str], user: str
+) -> None:
+    outputs = {name: LOCAL.replace("u:", f"{who}:") for name, who in exported.items()}
+    monkeypatch.setattr(runs, "existing", lambda *_: None)
+    monkeypatch.setattr(runs, "outputs", lambda _: outputs | {"DATABASE_SSL_MODE": "disable", "environment": "dev"})
+    if user.isalpha():
+        assert choose(names, stack="given").access.url.user == user
+        return
+    with pytest.raises(UserError, match=user) as refused:
+        choose(names, stack="given")
+    assert "docs/external.md" in refused.value.next
 
 
 @pytest.mark.parametrize(

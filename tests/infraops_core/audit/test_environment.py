@@ -46,6 +46,16 @@ def test_writes_only_when_it_says_so(
     assert isinstance(write(tenant, in_asyncio=in_asyncio), Recorded if writes else Preview)
 
 
+@pytest.mark.parametrize("around", ["{}\n", '"{}"', " '{}' "])
+def test_what_a_dotenv_leaves_around_a_value_is_no_part_of_it(
+    audit: AuditDatabase, tenant: str, monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    url = audit.access(roles.APP).url.with_password()
+    for name, value in zip(VARIABLES, (url, "disable", "true"), strict=True):
+        monkeypatch.setenv(name, around.format(value))
+    assert isinstance(write(tenant, in_asyncio=False), Recorded)
+
+
 @pytest.mark.parametrize(
     ("variables", "problem"),
     [
