@@ -31,7 +31,7 @@ def look(folder: ServerFolder, port: int) -> Liveness:
     """Whether the server of `folder` runs and answers on `port`; takes at most twice 2 s."""
     if postmaster(folder) is None:
         return Liveness.DOWN
-    return Liveness.RUNNING if _answers(port) else Liveness.SILENT
+    return Liveness.RUNNING if answers(port) else Liveness.SILENT
 
 
 def postmaster(folder: ServerFolder) -> psutil.Process | None:
@@ -100,6 +100,16 @@ def holder_of(port: int) -> str:
     return "another process"
 
 
+def answers(port: int) -> bool:
+    """Ask for TLS, which Postgres answers with one letter before any log-in (message SSLRequest)."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=_LOOK_SECONDS) as connection:
+            connection.sendall(_SSL_REQUEST)
+            return connection.recv(1) in (b"S", b"N")
+    except OSError:
+        return False
+
+
 def _noted(folder: ServerFolder, line: int) -> int:
     """A number in the pid file; 0 where there is none. A single-user session notes its pid below zero."""
     try:
@@ -136,13 +146,3 @@ def _lives(pid: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _answers(port: int) -> bool:
-    """Ask for TLS, which Postgres answers with one letter before any log-in (message SSLRequest)."""
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=_LOOK_SECONDS) as connection:
-            connection.sendall(_SSL_REQUEST)
-            return connection.recv(1) in (b"S", b"N")
-    except OSError:
-        return False
