@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from infraops_cli import audit, migrate
+from infraops_cli import audit, migrate, pooler, secret
 from infraops_cli.env_output import Format
 from infraops_cli.options import Group
 from infraops_cli.progress import Progress, result
@@ -17,6 +17,8 @@ engine = typer.Typer(no_args_is_help=True, help="The Pulumi engine of this check
 app.add_typer(engine, name="engine")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(audit.app, name="audit")
+app.add_typer(pooler.app, name="pooler")
+app.add_typer(secret.app, name="secret")
 
 Stack = Annotated[str, typer.Argument(help="The stack: NAME of a file Pulumi.NAME.yaml.")]
 
@@ -35,16 +37,16 @@ def up(stack: Stack = "local") -> None:
 
 @app.command()
 def down(stack: Stack = "local", yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Destroy what `up` made, data and all."""
+    """Destroy what `up` made, data and all; a database that was there before is left as it is."""
     from infraops_cli import runs
 
     progress = Progress()
     if not yes and not sys.stdin.isatty():
-        raise UserError(f"down deletes the database of stack {stack} and asks first, and there is no terminal to ask on",
+        raise UserError(f"down deletes what stack {stack} made, its database too, and asks first; there is no terminal to ask on",
                         next=f"infraops down {stack} --yes")  # fmt: skip
     prepared = runs.existing(stack, progress)
     if not yes:
-        typer.confirm(f"Delete the database of stack {stack} with its data?", abort=True)
+        typer.confirm(_question(stack, keeps=runs.keeps_the_database(prepared)), abort=True)
     runs.destroy(prepared, progress)
 
 
@@ -73,8 +75,22 @@ def smoke(stack: Stack = "local") -> None:
 
     outputs = runs.outputs(runs.existing(stack, Progress()))
     access = Access(parse(outputs["DATABASE_URL"]), Tls(outputs["DATABASE_SSL_MODE"]))
-    proved = smoke_test.run(access, {"stack": stack, "schema_checksum": outputs["schema_checksum"], "rehearsal": ""})
+    details = {"stack": stack, "schema_checksum": outputs["schema_checksum"], "rehearsal": ""}
+    proved = smoke_test.run(access, details, tenant=outputs.get("tenant", "default"))
     result(f"{proved.summary()}\nrow       {proved.row_id}")
+
+
+@app.command()
+def doctor(
+    stack: Annotated[str, typer.Argument(help="The stack; without one, the database that the environment names.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds for all checks together, 30 unless given.")] = None,
+) -> None:
+    """Check a database and the way to it, a line a check; exit code 2 for a failure, 3 when it can't be reached."""
+    from infraops_cli import doctor as checks
+
+    if code := checks.examine(stack, as_json=as_json, seconds=checks.SECONDS if timeout is None else timeout):
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -106,3 +122,9 @@ def engine_env() -> None:
     from infraops_cli.env_output import render
 
     result(render(environment.variables(setup.ready(Progress().say)), Format.SHELL))
+
+
+def _question(stack: str, *, keeps: bool) -> str:
+    if keeps:
+        return f"Forget the database of stack {stack}? It stays as it is, rows, roles and all; this stack's passwords go."
+    return f"Delete the database of stack {stack} with its data?"

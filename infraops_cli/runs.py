@@ -25,6 +25,8 @@ from infraops_core.errors import UserError
 
 Outputs = dict[str, Any]
 _R = TypeVar("_R")
+_EXTERNAL = "ExternalDatabase"
+_IN_A_DATABASE = {"Passwords", "Roles", "Schema", "SmokeTest"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ def prepare(name: str, progress: Progress) -> Prepared:
     """
     settings = stack_files.read(checkout.ROOT, name)
     extras.ensure(settings.target, progress.say)
+    return _opened(name, progress)
+
+
+def begun(name: str, progress: Progress) -> Prepared:
+    """A stack, made if it is new, whatever its file lacks: for what is yet to be put into the file.
+
+    :raises UserError: for a stack without a file, an engine that can't be had, a stack that another run holds.
+    """
+    stack_files.config(checkout.ROOT, name)
     return _opened(name, progress)
 
 
@@ -88,6 +99,15 @@ def destroy(prepared: Prepared, progress: Progress) -> None:
         prepared.stack.destroy(on_event=listener, config_file=str(prepared.config_file), show_secrets=False)
 
     _run("Down", prepared, progress, run)
+
+
+def keeps_the_database(prepared: Prepared) -> bool:
+    """Whether a destroy leaves the database as it is, since all that the stack has made is in one that is not its own."""
+    with _told(prepared.name):
+        resources = (prepared.stack.export_stack().deployment or {}).get("resources") or []
+    kinds = {str(resource["type"]).removeprefix(OURS).partition(":")[0] for resource in resources if resource["type"].startswith(OURS)}
+    others = [resource for resource in resources if not resource["type"].startswith((OURS, "pulumi:"))]
+    return _EXTERNAL in kinds and kinds <= _IN_A_DATABASE | {_EXTERNAL} and not others
 
 
 def outputs(prepared: Prepared) -> Outputs:

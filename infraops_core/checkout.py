@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from infraops_core.quoting import plain
+
 ROOT = Path(__file__).resolve().parents[1]
 AUDIT_SCHEMA = ROOT / "audit-schema"
 OWN_FOLDER = ROOT / ".infraops"
@@ -14,5 +16,5 @@ OWN_FOLDER = ROOT / ".infraops"
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder for Pulumi's state, the passphrase and local servers: `INFRAOPS_STATE`, or the checkout's own."""
-    named = environment.get("INFRAOPS_STATE")
+    named = plain(environment.get("INFRAOPS_STATE", ""))
     return Path(named).absolute() if named else OWN_FOLDER

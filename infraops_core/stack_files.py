@@ -39,25 +39,14 @@ def read(folder: Path, stack: str) -> Settings:
 
     :raises UserError: when there is no such file, it is no YAML mapping, or its settings are wrong.
     """
-    return parse(stack, _config(folder, stack))
+    return parse(stack, config(folder, stack))
 
 
-def known(folder: Path) -> list[str]:
-    """The stacks that have a file in `folder`, by name."""
-    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in folder.glob("Pulumi.*.yaml"))
-    return sorted(name for name in names if _NAME.fullmatch(name))
+def config(folder: Path, stack: str) -> Mapping[str, Any]:
+    """What `folder`'s file for `stack` says under `config:`, keys with their namespace; right or wrong, only YAML.
 
-
-def check_name(folder: Path, stack: str) -> None:
-    """Refuse what can be no stack's name."""
-    if not _NAME.fullmatch(stack):
-        raise UserError(
-            f"{stack!r} is no name for a stack: letters, digits, _ . and -, at most 100",
-            next=f"take one of {', '.join(known(folder)) or 'none yet'}",
-        )
-
-
-def _config(folder: Path, stack: str) -> Mapping[str, Any]:
+    :raises UserError: when there is no such file, or it is no YAML mapping.
+    """
     check_name(folder, stack)
     path = folder / f"Pulumi.{stack}.yaml"
     try:
@@ -77,10 +66,25 @@ def _config(folder: Path, stack: str) -> Mapping[str, Any]:
             where=f"{path.name}:{mark.line + 1}" if mark else path.name,
             next=f"fix the file, then: pulumi preview --stack {stack}",
         ) from None
-    config = content.get("config") if isinstance(content, dict) else content
-    if config and not isinstance(config, dict):
+    said = content.get("config") if isinstance(content, dict) else content
+    if said and not isinstance(said, dict):
         raise UserError(f"{path.name} has no mapping under config:", where=path.name, next="see docs/settings.md")
-    return {_named(str(key)): value for key, value in (config or {}).items()}
+    return {_named(str(key)): value for key, value in (said or {}).items()}
+
+
+def known(folder: Path) -> list[str]:
+    """The stacks that have a file in `folder`, by name."""
+    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in folder.glob("Pulumi.*.yaml"))
+    return sorted(name for name in names if _NAME.fullmatch(name))
+
+
+def check_name(folder: Path, stack: str) -> None:
+    """Refuse what can be no stack's name."""
+    if not _NAME.fullmatch(stack):
+        raise UserError(
+            f"{stack!r} is no name for a stack: letters, digits, _ . and -, at most 100",
+            next=f"take one of {', '.join(known(folder)) or 'none yet'}",
+        )
 
 
 def _named(key: str) -> str:

@@ -7,16 +7,21 @@ from typing import Any
 from pulumi import Input, Output, Resource
 
 from infraops_core import database_url
+from infraops_core.role_urls import Like
+from infraops_core.roles import DATABASE
 from infraops_core.tls import Tls
 
 
 @dataclass(frozen=True)
 class RoleUrls:
-    """The URLs of the three roles, secret, and the resource that makes the roles."""
+    """The URLs of the three roles, secret, and the resource that makes the roles.
 
-    owner: Output[str]
+    Roles that somebody else made may lack an owner's URL, where the schema is not ours to see to, and a readonly one.
+    """
+
+    owner: Output[str] | None
     app: Output[str]
-    readonly: Output[str]
+    readonly: Output[str] | None
     made_by: Resource
 
 
@@ -27,9 +32,12 @@ class Database:
     :param provider: the name in `DATABASE_PROVIDER`.
     :param hosted: whether it is somebody else's machine, so that audit writes have to be enabled by hand.
     :param identity: another value for another database: what was proved of one is not proved of the next.
-    :param endpoint: `HOST:PORT`, direct.
-    :param admin_url: of the server's maintenance database; secret.
-    :param roles: where the provider's API makes the roles; else they are made by SQL.
+    :param admin_url: of the server's maintenance database; secret; None where nobody gave it.
+    :param roles: where others make the roles; else they are made by SQL.
+    :param name: the database's.
+    :param is_ours: whether it is made for this stack alone; else it is there already and holds more.
+    :param like: what the roles' URLs are like, where host, port and TLS rule don't say it all.
+    :param writes_enabled: what the user said of audit writes; None for nothing.
     """
 
     provider: str
@@ -39,17 +47,32 @@ class Database:
     host: Output[str]
     port: Output[int]
     server_version: Output[str]
-    admin_url: Output[str]
+    admin_url: Output[str] | None
     roles: RoleUrls | None = None
+    name: str = DATABASE
+    is_ours: bool = True
+    like: Like | None = None
+    writes_enabled: bool | None = None
 
     @property
     def endpoint(self) -> Output[str]:
-        return Output.format("{0}:{1}", self.host, self.port)
+        """`HOST:PORT` where the application connects."""
+        return Output.from_input(self.like.endpoint) if self.like else Output.format("{0}:{1}", self.host, self.port)
 
-    def url(self, role: str, password: Output[str], *, database: str) -> Output[str]:
-        """The URL of `database` for one role; secret, as its password is."""
+    @property
+    def takes_writes(self) -> bool:
+        """Whether applications may write audit events: with somebody else's machine, only once the user has said so."""
+        return not self.hosted if self.writes_enabled is None else self.writes_enabled
 
-        return secret_url(role, password, host=self.host, port=self.port, database=database, tls=self.tls)
+    def url(self, role: str, password: Output[str], *, pooled: bool = False) -> Output[str]:
+        """The database's URL for one role; secret, as its password is.
+
+        :param pooled: whether it may lead through a pooler, where there is one.
+        """
+        like = self.like
+        if like is None:
+            return secret_url(role, password, host=self.host, port=self.port, database=self.name, tls=self.tls)
+        return Output.secret(password.apply(lambda secret: like.url(role, secret, pooled=pooled).with_password()))
 
     def access(self, url: Output[str]) -> Mapping[str, Any]:
         """The inputs that `infraops_core.access.Access.from_inputs` reads."""

@@ -17,14 +17,16 @@ def export(database: Database, urls: RoleUrls, schema: Schema, smoke: SmokeTest 
         "READONLY_DATABASE_URL": urls.readonly,
         "ADMIN_DATABASE_URL": database.admin_url,
         "DATABASE_SSL_MODE": str(database.tls),
-        "ENABLE_HOSTED_AUDIT_WRITES": "false" if database.hosted else "true",
+        "ENABLE_HOSTED_AUDIT_WRITES": str(database.takes_writes).lower(),
         "target": str(settings.target),
         "environment": str(settings.environment),
+        "tenant": settings.tenant,
         "server_version": database.server_version,
         "schema_version": schema.version,
         "schema_checksum": schema.checksum,
     }.items():
-        pulumi.export(name, value)
+        if value is not None:  # a URL that nobody gave
+            pulumi.export(name, value)
     if smoke is not None:
         pulumi.export("tls", smoke.tls)
         pulumi.export("smoke_row_id", smoke.row_id)

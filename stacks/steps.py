@@ -3,7 +3,7 @@
 from pulumi import ResourceOptions, log
 
 from infraops_core import schema as audit_schema
-from infraops_core.roles import APP, DATABASE, OWNER, READONLY
+from infraops_core.roles import APP, OWNER, READONLY
 from infraops_core.settings import SchemaMode, Settings
 from stacks.database import Database, RoleUrls
 from stacks.resources.passwords import Passwords
@@ -16,6 +16,7 @@ def roles(database: Database, settings: Settings) -> RoleUrls:
     """The URLs of `owner`, `app` and `readonly`: the target's own, or of roles made by SQL."""
     if database.roles is not None:
         return database.roles
+    assert database.admin_url is not None
     names = [OWNER, APP, READONLY]
     passwords = Passwords("role-passwords", names, opts=ResourceOptions(protect=settings.protect))
     made = Roles(
@@ -26,17 +27,21 @@ def roles(database: Database, settings: Settings) -> RoleUrls:
         passwords_id=passwords.id,
         tenant=settings.tenant,
         connection_limit=settings.connection_limit,
+        extensions=settings.extensions,
+        grants=settings.grants,
+        database=database.name,
+        owns_database=database.is_ours,
         opts=ResourceOptions(protect=settings.protect),
     )
-    owner, app, readonly = (database.url(name, passwords.of(name), database=DATABASE) for name in names)
+    owner, app, readonly = (database.url(name, passwords.of(name), pooled=name == APP) for name in names)
     return RoleUrls(owner, app, readonly, made_by=made)
 
 
 def schema(database: Database, urls: RoleUrls, settings: Settings) -> Schema:
-    """The audit schema, applied as `owner`."""
+    """The audit schema, applied as `owner`; where nobody gave the owner's URL, settings have it that nobody looks."""
     return Schema(
         "schema",
-        access=database.access(urls.owner),
+        access=database.access(urls.app if urls.owner is None else urls.owner),
         identity=database.identity,
         folder_checksum=audit_schema.wanted().checksum,
         mode=str(settings.schema),

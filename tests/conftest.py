@@ -7,7 +7,8 @@ import psutil
 from infraops_cli.engine import cli
 from infraops_core.servers.embedded import binaries
 
-pytest_plugins = ["tests.fix_postgres", "tests.fix_project", "tests.fix_pgbouncer", "tests.fix_audit"]
+pytest_plugins = ["tests.fix_postgres", "tests.fix_project", "tests.fix_pgbouncer", "tests.fix_audit", "tests.fix_another_postgres",
+                  "tests.fix_tls", "tests.fix_docker"]  # fmt: skip
 
 
 def pytest_report_header() -> list[str]:
@@ -17,9 +18,12 @@ def pytest_report_header() -> list[str]:
         postgres = f"none ({error})"
     engine = cli.look_at(cli.on_path() or cli.FOLDER / "bin" / "pulumi")
     docker = subprocess.run(
-        ["sh", "-c", "docker version --format '{{.Server.Version}}' 2>/dev/null"], capture_output=True, text=True, check=False
+        ["sh", "-c", "docker version --format '{{.Server.Version}}' 2>/dev/null || PATH=$PATH:/usr/sbin dockerd --version"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return [
-        f"postgres {postgres}, pulumi {engine.version if engine else 'not set up'}, docker {docker.stdout.strip() or 'no engine'}, "
+        f"postgres {postgres}, pulumi {engine.version if engine else 'not set up'}, docker {docker.stdout.strip() or 'none'}, "
         f"{psutil.cpu_count()} cores"
     ]

@@ -127,7 +127,7 @@ def made_by(run: "subprocess.Popen[str]") -> tuple[server.Running, list[str]]:
     pytest.fail("\n".join(lines))
 
 
-def _new_folder() -> Path:
+def new_folder() -> Path:
     """A folder open to the server's account; in memory where there is room to run programs, for initdb mostly waits for the disk."""
     memory = Path("/dev/shm")
     fits = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 2**30 and not os.statvfs(memory).f_flag & os.ST_NOEXEC
@@ -139,7 +139,7 @@ def _new_folder() -> Path:
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A new folder that the server's account can pass through; pytest's own are closed to others."""
-    folder = _new_folder()
+    folder = new_folder()
     yield folder
     for marker in folder.rglob("infraops.json"):
         _end(ServerFolder(marker.parent))
@@ -170,7 +170,7 @@ def wanted(open_folder: Path) -> server.Wanted:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[TestServer]:
     """One running server for all tests that only need some database on it."""
-    folder = _new_folder()
+    folder = new_folder()
     asked = server.Wanted(
         folder=ServerFolder(folder / "server"),
         project="infraops",
@@ -223,7 +223,7 @@ def audit_database(wanted: server.Wanted) -> AuditDatabase:
 @contextmanager
 def new_audit_database() -> Iterator[AuditDatabase]:
     """The same for the tests of a whole module."""
-    folder = _new_folder()
+    folder = new_folder()
     asked = server.Wanted(ServerFolder(folder / "server"), "infraops", "test", binaries.find([17], None), None, passwords.generate())
     yield _with_roles(asked)
     server.remove(asked.folder, "infraops", "test")
@@ -233,7 +233,7 @@ def new_audit_database() -> Iterator[AuditDatabase]:
 @pytest.fixture(scope="session")
 def _made_once() -> Iterator[server.Wanted]:
     """A server that was made, holds one row and is down: making one takes longer than copying it."""
-    folder = _new_folder()
+    folder = new_folder()
     asked = server.Wanted(ServerFolder(folder / "server"), "infraops", "test", binaries.find([17], None), None, passwords.generate())
     made = TestServer(asked, server.ensure(asked))
     with made.access().connect(seconds=60) as connection:

@@ -15,6 +15,7 @@ from infraops_cli.commands import app
 from infraops_cli.exits import code_of
 from infraops_core import checkout, passwords, roles
 from infraops_core.access import Access
+from infraops_core.environment import VARIABLES
 from infraops_core.servers import scratch
 from infraops_core.servers.embedded import binaries
 from infraops_core.servers.scratch import Scratch
@@ -115,7 +116,7 @@ def infraops(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
 
     Whatever it prints holds no password of the variables it was given, and no traceback.
     """
-    for name in ("DIRECT_DATABASE_URL", "READONLY_DATABASE_URL", "DATABASE_URL", "DATABASE_SSL_MODE"):
+    for name in (name for variable in VARIABLES for name in variable.names):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("INFRAOPS_STATE", str(tmp_path / "state"))
     with Path(os.devnull).open(encoding="utf-8") as nothing:

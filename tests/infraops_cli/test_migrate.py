@@ -83,8 +83,8 @@ def test_up_to_a_version_ends_there(infraops: Run, database: Database) -> None:
         ("", "error: which database is not said\n"),
         ("mysql://u:Sesam0effneDich@h/d", "a database URL begins with postgres:// or postgresql://"),
         (f"{ADDRESS}127.0.0.1:1/d", "Connection refused"),
-        (POOLED, "migrations cannot run through Neon's pooler"),
-        (f"{ADDRESS}db.invalid/d", "sslmode=prefer, but this database needs sslmode=require"),
+        (POOLED, "DIRECT_DATABASE_URL  leads to Neon's pooler, which keeps no session"),
+        (f"{ADDRESS}db.invalid/d", "is used with sslmode=require or stronger"),
         (f"{ADDRESS}db.invalid/d?sslmode=require", "failed to resolve host"),
     ],
 )

@@ -9,22 +9,40 @@ from hypothesis import strategies as st
 
 from infraops_core.errors import UserError
 from infraops_core.settings import Environment, LocalSettings, SchemaMode, Settings, Target, every_setting, parse
+from infraops_core.settings.grants import Grant
 
 BOUNDED = settings(max_examples=100, deadline=None)
 
 SECRET = "Sesam0effneDich"
+TARGETS = ", ".join(Target)
+
+EXTENSIONS = "a list of extensions' names, as [pgcrypto, pg_trgm]"
 
 KEYS = (
+    "infraops:adminDatabaseUrl",
     "infraops:connectionLimit",
+    "infraops:cpus",
+    "infraops:databaseUrl",
+    "infraops:digest",
+    "infraops:directDatabaseUrl",
     "infraops:environment",
+    "infraops:extensions",
+    "infraops:grants",
+    "infraops:hostedWrites",
+    "infraops:image",
+    "infraops:memory",
     "infraops:port",
     "infraops:postgresBin",
     "infraops:postgresVersion",
     "infraops:protect",
+    "infraops:provider",
+    "infraops:readonlyDatabaseUrl",
     "infraops:rehearsal",
+    "infraops:roles",
     "infraops:schema",
     "infraops:target",
     "infraops:tenant",
+    "infraops:volume",
 )
 
 DEFAULTS = LocalSettings(
@@ -37,6 +55,8 @@ DEFAULTS = LocalSettings(
     tenant="default",
     connection_limit=50,
     rehearsal="",
+    extensions=(),
+    grants=(),
     port=None,
     postgres_bin=None,
 )
@@ -78,6 +98,20 @@ def test_a_target_is_all_that_must_be_said() -> None:
         ("rehearsal", "spring cutover, 2nd try", "rehearsal", "spring cutover, 2nd try"),
         ("rehearsal", 2, "rehearsal", "2"),
         ("rehearsal", True, "rehearsal", "true"),
+        ("extensions", [], "extensions", ()),
+        ("extensions", ["uuid-ossp", "vector", "vector"], "extensions", ("uuid-ossp", "vector")),
+        ("extensions", '["pgcrypto"]', "extensions", ("pgcrypto",)),
+        ("grants", [], "grants", ()),
+        (
+            "grants",
+            [
+                {"role": "app", "schema": "shop", "tables": ["DELETE", "select"], "sequences": ["usage"]},
+                {"role": "readonly", "schema": "shop", "tables": ["select"]},
+            ],
+            "grants",
+            (Grant("app", "shop", ("select", "delete"), ("usage",)), Grant("readonly", "shop", ("select",))),
+        ),
+        ("grants", '[{"role": "app", "schema": "public", "tables": ["select"]}]', "grants", (Grant("app", "public", ("select",)),)),
         ("port", 1024, "port", 1024),
         ("port", "65535", "port", 65535),
         ("postgresBin", "/usr/lib/postgresql/17/bin", "postgres_bin", Path("/usr/lib/postgresql/17/bin")),
@@ -92,9 +126,9 @@ def test_what_a_setting_may_be(key: str, value: Any, field: str, read: Any) -> N
 @pytest.mark.parametrize(
     ("key", "value", "shown", "allowed"),
     [
-        ("target", "locale", '"locale"', "one of: local"),
-        ("target", None, "null", "one of: local"),
-        ("target", ["local"], "(a list)", "one of: local"),
+        ("target", "locale", '"locale"', f"one of: {TARGETS}"),
+        ("target", None, "null", f"one of: {TARGETS}"),
+        ("target", ["local"], "(a list)", f"one of: {TARGETS}"),
         ("environment", "production", '"production"', "one of: dev, staging, prod"),
         ("environment", "Prod", '"Prod"', "one of: dev, staging, prod"),
         ("schema", False, "false", "one of: apply, verify, off"),
@@ -110,6 +144,59 @@ def test_what_a_setting_may_be(key: str, value: Any, field: str, read: Any) -> N
         ("connectionLimit", 1.5, "1.5", "a whole number from 1 to 10000"),
         ("rehearsal", "two\nlines", '"two\\nlines"', "up to 100 plain characters"),
         ("rehearsal", "x" * 101, '"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…', "up to 100 plain characters"),
+        ("extensions", "pgcrypto", '"pgcrypto"', EXTENSIONS),
+        ("extensions", ["a b"], "(a list)", EXTENSIONS),
+        ("extensions", [1], "(a list)", EXTENSIONS),
+        ("extensions", {"pgcrypto": True}, "(a mapping)", EXTENSIONS),
+        ("grants", "[", '"["', "a list of grants: role, schema, tables, sequences (docs/settings.md)"),
+        ("grants", ["app"], "(a list)", "grant 1: its keys are role, schema, tables, sequences"),
+        ("grants", [{"role": "owner"}], "(a list)", "grant 1: role is one of: app, readonly"),
+        ("grants", [{"role": "app"}], "(a list)", "grant 1: schema is a schema's name"),
+        ("grants", [{"role": "app", "schema": "a"}], "(a list)", "grant 1: it grants nothing: say tables or sequences"),
+        (
+            "grants",
+            [{"role": "app", "schema": "a", "tables": "select"}],
+            "(a list)",
+            "grant 1: tables is a list of some of: select, insert, update, delete",
+        ),
+        (
+            "grants",
+            [{"role": "app", "schema": "a", "tables": ["truncate"]}],
+            "(a list)",
+            "grant 1: tables is a list of some of: select, insert, update, delete",
+        ),
+        ("grants", [{"role": "app", "schema": "a", "sequences": ["update"]}], "(a list)", "grant 1: sequences is [usage]"),
+        (
+            "grants",
+            [{"role": "app", "schema": "a", "functions": ["execute"]}],
+            "(a list)",
+            "grant 1: its keys are role, schema, tables, sequences",
+        ),
+        (
+            "grants",
+            [{"role": "readonly", "schema": "a", "tables": ["insert"]}],
+            "(a list)",
+            "grant 1: readonly gets select on tables, and nothing more",
+        ),
+        (
+            "grants",
+            [{"role": "readonly", "schema": "a", "tables": ["select"], "sequences": ["usage"]}],
+            "(a list)",
+            "grant 1: readonly gets select on tables, and nothing more",
+        ),
+        (
+            "grants",
+            [{"role": "app", "schema": "infraops_audit", "tables": ["update"]}],
+            "(a list)",
+            "grant 1: schema infraops_audit is not to be granted on: its rights are fixed",
+        ),
+        (
+            "grants",
+            [{"role": "app", "schema": "pg_catalog", "tables": ["update"]}],
+            "(a list)",
+            "grant 1: schema pg_catalog is not to be granted on: its rights are fixed",
+        ),
+        ("grants", [{"role": "app", "schema": "a", "tables": ["select"]}] * 2, "(a list)", "grant 2: app has one on schema a already"),
         ("port", 80, "80", "a whole number from 1024 to 65535"),
         ("port", {"secure": "v1:abc:def"}, "(encrypted)", "a whole number from 1024 to 65535"),
         ("postgresBin", "bin", '"bin"', "an absolute path"),
@@ -138,7 +225,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert str(error) == "\n".join(
         [
             "Pulumi.neon-prod.yaml: 6 problems",
-            "  infraops:target                         is missing; one of: local",
+            "  infraops:target                         is missing; one of: " + TARGETS,
             '  infraops:environment      "production"  one of: dev, staging, prod',
             '  infraops:protect          "yes"         true or false',
             "  infraops:connectionLimit  0             a whole number from 1 to 10000",
