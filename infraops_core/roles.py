@@ -21,6 +21,9 @@ OWNER = "infraops_owner"
 APP = "infraops_app"
 READONLY = "infraops_readonly"
 DATABASE = "infraops"
+ADMIN = "infraops_admin"
+"""Of the servers we make; it makes the others."""
+
 _TENANT = "infraops.tenant"
 _SECONDS = 60
 _ROLE_HAS_SET_OPTION = 160000
@@ -103,14 +106,18 @@ def _have_role(connection: "Connection", role: str, password: str) -> None:
     """
     from psycopg import sql
 
-    exists = connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone() is not None
+    found = connection.execute("select rolcreatedb, rolcreaterole from pg_roles where rolname = %s", [role]).fetchone()
+    excess = [word for word, is_too_much in zip(("nocreatedb", "nocreaterole"), found or (), strict=False) if is_too_much]
     verifier = _kept_verifier(connection, role)
     if not passwords.fits(password, verifier):
         verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(
-        sql.SQL("{verb} role {role} login nocreatedb nocreaterole password {verifier} valid until 'infinity'").format(
-            verb=sql.SQL("alter" if exists else "create"), role=sql.Identifier(role), verifier=sql.Literal(verifier)
-        )
+        sql.SQL("{verb} role {role} login {excess} password {verifier} valid until 'infinity'").format(
+            verb=sql.SQL("alter" if found else "create"),
+            role=sql.Identifier(role),
+            verifier=sql.Literal(verifier),
+            excess=sql.SQL(" ").join(map(sql.SQL, excess)),  # from Postgres 16 on only an admin who has CREATEDB may name it
+        )  # fmt: skip
     )
 
 

@@ -13,9 +13,9 @@ import pytest
 from infraops_core import passwords
 from infraops_core.access import Access
 from infraops_core.database_url import build
+from infraops_core.servers import loopback
 from infraops_core.servers.embedded import account as accounts
-from infraops_core.servers.embedded import process
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.tls import Tls
 from tests.fix_postgres import as_account, wait_until
 
@@ -31,7 +31,7 @@ def another_postgres(programs: Path, *settings: str) -> Iterator[Access]:
     account = accounts.for_server()
     folder = Path(tempfile.mkdtemp(prefix="infraops-another-"))
     folder.chmod(0o755)
-    data, password, port = folder / "data", passwords.generate(), process.free_port()
+    data, password, port = folder / "data", passwords.generate(), loopback.free_port()
     secret = folder / "password"
     secret.write_text(password)
     data.mkdir()

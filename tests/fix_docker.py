@@ -28,12 +28,12 @@ from infraops_core import passwords
 from infraops_core.access import Access
 from infraops_core.database_url import build
 from infraops_core.errors import UserError
+from infraops_core.roles import ADMIN
 from infraops_core.servers.docker import endpoint, engine, place, server
 from infraops_core.servers.docker.containers import Limits
 from infraops_core.servers.docker.images import Asked
 from infraops_core.servers.docker.ownership import Owner
-from infraops_core.servers.embedded.process import LOOPBACK
-from infraops_core.servers.embedded.server import ADMIN
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.tls import Tls
 from tests import postgres_image
 

@@ -18,9 +18,9 @@ import pytest
 
 from infraops_core.access import Access
 from infraops_core.pooler import version
+from infraops_core.servers import loopback
 from infraops_core.servers.embedded import account as accounts
-from infraops_core.servers.embedded import process
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.loopback import LOOPBACK
 from tests.fix_postgres import as_account, wait_until
 
 _SETTINGS = """
@@ -48,7 +48,7 @@ def pgbouncer(access: Access, mode: str, *, size: int = 20, more: str = "") -> I
     :param more: further lines of its settings.
     """
     folder = Path(tempfile.mkdtemp(prefix="infraops-pgbouncer-"))
-    port = process.free_port()
+    port = loopback.free_port()
     settings = {"server_port": access.url.port, "port": port, "folder": folder, "mode": mode, "size": size, "more": more}
     (folder / "pgbouncer.ini").write_text(_SETTINGS.format(host=LOOPBACK, **settings))
     (folder / "users.txt").write_text(f'"{access.url.user}" "{access.url.password}"\n')

@@ -21,11 +21,12 @@ from infraops_core import checkout, passwords, roles
 from infraops_core.access import Access
 from infraops_core.database_url import build
 from infraops_core.errors import UserError
+from infraops_core.servers import loopback
 from infraops_core.servers.embedded import account as accounts
 from infraops_core.servers.embedded import become, binaries, process, server
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.folder import Marker, ServerFolder
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.tls import Tls
 
 
@@ -38,7 +39,7 @@ class TestServer:
     wanted: server.Wanted
     running: server.Running
 
-    def access(self, role: str = server.ADMIN, password: str | None = None, database: str = "postgres") -> Access:
+    def access(self, role: str = roles.ADMIN, password: str | None = None, database: str = "postgres") -> Access:
         """A way in for one role."""
         secret = self.wanted.admin_password if password is None else password
         return Access(build(role, secret, host=LOOPBACK, port=self.running.port, database=database, sslmode=Tls.DISABLE), Tls.DISABLE)
@@ -248,7 +249,7 @@ def stopped(wanted: server.Wanted, _made_once: server.Wanted) -> server.Wanted:
     """A server of the stack `test` that holds one row and is down."""
     wanted.folder.base.parent.mkdir()
     subprocess.run(["cp", "-a", _made_once.folder.base, wanted.folder.base], check=True)
-    marker = json.dumps(dataclasses.asdict(Marker("infraops", "test", process.free_port())))
+    marker = json.dumps(dataclasses.asdict(Marker("infraops", "test", loopback.free_port())))
     (wanted.folder.base / "infraops.json").write_text(marker)  # `mark` would wait for the disk
     return dataclasses.replace(wanted, admin_password=_made_once.admin_password)
 

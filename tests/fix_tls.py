@@ -23,11 +23,11 @@ from infraops_core import certificates, passwords
 from infraops_core.access import Access
 from infraops_core.database_url import DatabaseUrl, Place
 from infraops_core.errors import UserError
+from infraops_core.roles import ADMIN
 from infraops_core.servers.embedded import account as accounts
 from infraops_core.servers.embedded import binaries, server
 from infraops_core.servers.embedded.folder import ServerFolder
-from infraops_core.servers.embedded.process import LOOPBACK
-from infraops_core.servers.embedded.server import ADMIN
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.tls import Tls
 from tests.fix_postgres import TestServer, new_folder, wait_until
 

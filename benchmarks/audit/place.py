@@ -57,13 +57,13 @@ def new_place() -> Iterator[Place]:
         def access(role: str, secret: str, database: str = roles.DATABASE) -> Access:
             return Access(build(role, secret, host="127.0.0.1", port=port, database=database, sslmode=Tls.DISABLE), Tls.DISABLE)
 
-        roles.create(access(server.ADMIN, password, "postgres"), roles.RoleSettings(made, TENANT, connection_limit=50))
+        roles.create(access(roles.ADMIN, password, "postgres"), roles.RoleSettings(made, TENANT, connection_limit=50))
         owner = access(roles.OWNER, made[roles.OWNER])
         with redirect_stdout(StringIO()):
             list(runner.apply(owner, files.read(checkout.AUDIT_SCHEMA / "migrations")))
         with owner.connect(seconds=60) as connection:
             connection.execute(_UNCHAINED)
-        yield Place(access(roles.APP, made[roles.APP]).url.with_password(), owner, access(server.ADMIN, password))
+        yield Place(access(roles.APP, made[roles.APP]).url.with_password(), owner, access(roles.ADMIN, password))
     finally:
         with redirect_stdout(StringIO()):
             server.remove(wanted.folder, "infraops", "benchmark")

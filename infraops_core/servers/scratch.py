@@ -18,9 +18,9 @@ from infraops_core import passwords, roles
 from infraops_core.access import Access
 from infraops_core.database_url import build
 from infraops_core.errors import UserError
-from infraops_core.servers import scratch_end
+from infraops_core.servers import complaint, loopback, scratch_end
 from infraops_core.servers.embedded import account as accounts
-from infraops_core.servers.embedded import complaint, disk, process, start
+from infraops_core.servers.embedded import disk, start
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 from infraops_core.servers.embedded.folder import ServerFolder
@@ -81,7 +81,7 @@ def server(binaries: Binaries) -> Iterator[Scratch]:
         password = passwords.generate()
         _initialise(folder, programs, account, password)
         port = _start(folder, programs, account)
-        url = build(ADMIN, password, host=process.LOOPBACK, port=port, database="postgres", sslmode=Tls.DISABLE)
+        url = build(ADMIN, password, host=loopback.LOOPBACK, port=port, database="postgres", sslmode=Tls.DISABLE)
         yield Scratch(programs, Access(url, Tls.DISABLE))
 
 
@@ -145,10 +145,10 @@ def _initialise(folder: ServerFolder, programs: Binaries, account: Account, pass
 def _start(folder: ServerFolder, programs: Binaries, account: Account) -> int:
     """Start it on a port that nobody uses, and return that port; another may be faster to take it, so try a few."""
     for left in reversed(range(_TRIES)):
-        port = process.free_port()
+        port = loopback.free_port()
         trouble = start.start(folder, programs, account, port)
         if trouble is None:
             return port
-        if process.is_free(port) or not left:
+        if loopback.is_free(port) or not left:
             raise trouble
     raise AssertionError

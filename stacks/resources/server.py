@@ -6,9 +6,10 @@ from typing import Any
 from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
+from infraops_core.servers.content import Content
 from infraops_core.servers.embedded import binaries, moves, process, server
 from infraops_core.servers.embedded.claim import check_major
-from infraops_core.servers.embedded.folder import Content, ServerFolder
+from infraops_core.servers.embedded.folder import ServerFolder
 from stacks.resources.shim import Properties, Shim
 
 

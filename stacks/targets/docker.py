@@ -3,9 +3,9 @@
 from pulumi import Output, ResourceOptions, export, get_project
 
 from infraops_core.errors import UserError
+from infraops_core.roles import ADMIN
 from infraops_core.servers.docker import engine, images
-from infraops_core.servers.embedded.process import LOOPBACK
-from infraops_core.servers.embedded.server import ADMIN
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.settings import DockerSettings
 from infraops_core.settings.docker import DEFAULT_MAJOR
 from infraops_core.tls import Tls

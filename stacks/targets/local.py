@@ -3,9 +3,10 @@
 from pulumi import Output, ResourceOptions, get_project
 
 from infraops_core import extensions
+from infraops_core.roles import ADMIN
+from infraops_core.servers.content import Content
 from infraops_core.servers.embedded import account, binaries, folder
-from infraops_core.servers.embedded.process import LOOPBACK
-from infraops_core.servers.embedded.server import ADMIN
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.settings import LocalSettings
 from infraops_core.tls import Tls
 from stacks.database import Database, secret_url
@@ -22,7 +23,7 @@ def provision(settings: LocalSettings) -> Database:
     :raises UserError: before anything is made, on a machine without Postgres programs or an account to run them.
     """
     place = folder.ServerFolder(folder.place(settings.stack, account.for_server()))
-    made = place.major() if place.content() is folder.Content.COMPLETE else None
+    made = place.major() if place.content() is Content.COMPLETE else None
     programs = binaries.find(binaries.versions(settings.postgres_version, made), settings.postgres_bin)
     if settings.extensions:
         extensions.check_installed(programs.extensions(), settings.extensions)

@@ -5,16 +5,13 @@ from typing import TYPE_CHECKING
 
 from infraops_core.access import Access
 from infraops_core.errors import UserError
+from infraops_core.servers import first_answer
 from infraops_core.servers.docker import containers, endings
 from infraops_core.servers.docker.containers import State
+from infraops_core.servers.first_answer import Silence
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
-
-_TRY_SECONDS = 10
-_ANSWER_SECONDS = 30
-_RECOVERY_SECONDS = 300
-_STARTING = ("the database system is starting up", "the database system is not yet accepting connections")
 
 
 def first(container: "Container", access: Access) -> tuple[str, str] | None:
@@ -22,37 +19,22 @@ def first(container: "Container", access: Access) -> tuple[str, str] | None:
 
     :raises UserError: when it refuses the password, has ended, or reads its log for more than 300 s.
     """
-    import psycopg
-
     begun = time.monotonic()
     restarts = _restarts(container)
+    where = f"container {container.name}"
     while True:
-        try:
-            with access.connect(seconds=_TRY_SECONDS) as connection:
-                row = connection.execute(
-                    "select current_setting('server_version'), system_identifier::text from pg_control_system()"
-                ).fetchone()
-            assert row is not None
-            return row[0].split()[0], row[1]
-        except psycopg.OperationalError as error:
-            said = " ".join(str(error).split())
-        if "password authentication failed" in said:
-            raise UserError(
-                f"the server in this volume does not know this stack's password of {access.url.user}: "
-                "it was made under another state or another passphrase",
-                where=f"container {container.name}",
-                next="restore that state, or name another volume (infraops:volume) to begin with an empty database",
-            )
+        told = first_answer.ask(access, data_in="volume", where=where, otherwise="name another volume (infraops:volume)")
+        if not isinstance(told, Silence):
+            return told
         if containers.state(container) in (State.DOWN, State.ENDING_AGAIN_AND_AGAIN) or _restarts(container) > restarts:
             ending = endings.ended(container)
             containers.stop(container)  # or the engine would start it again and again
             raise ending
-        recovering = any(words in said for words in _STARTING)
-        if time.monotonic() - begun > (_RECOVERY_SECONDS if recovering else _ANSWER_SECONDS):
-            if recovering:
+        if time.monotonic() - begun > told.seconds:
+            if told.is_recovery:
                 raise UserError(
-                    f"the server is not ready after {_RECOVERY_SECONDS} s: {said}",
-                    where=f"container {container.name}",
+                    f"the server is not ready after {told.seconds} s: {told.said}",
+                    where=where,
                     next="after a crash it reads its log first; when that has ended, run it again",
                 )
             return None

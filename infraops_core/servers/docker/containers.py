@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from infraops_core.roles import ADMIN
 from infraops_core.servers.docker import volumes
 from infraops_core.servers.docker.images import Image
 from infraops_core.servers.docker.ownership import Owner
-from infraops_core.servers.embedded.process import LOOPBACK
-from infraops_core.servers.embedded.server import ADMIN
+from infraops_core.servers.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from docker import DockerClient

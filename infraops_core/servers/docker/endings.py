@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from infraops_core.errors import UserError
+from infraops_core.servers import complaint
 from infraops_core.servers.docker import engine
-from infraops_core.servers.embedded import complaint
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -10,13 +10,13 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from infraops_core.errors import UserError
+from infraops_core.roles import ADMIN
+from infraops_core.servers import complaint
 from infraops_core.servers.docker import engine, volumes
 from infraops_core.servers.docker.containers import Limits, find
 from infraops_core.servers.docker.endings import log_lines
 from infraops_core.servers.docker.images import Image
 from infraops_core.servers.docker.ownership import Owner
-from infraops_core.servers.embedded import complaint
-from infraops_core.servers.embedded.server import ADMIN
 
 if TYPE_CHECKING:
     from docker import DockerClient

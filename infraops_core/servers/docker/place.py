@@ -8,10 +8,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from infraops_core.errors import UserError
+from infraops_core.servers.content import Content
 from infraops_core.servers.docker import containers, engine, images, volumes
 from infraops_core.servers.docker.images import Asked
 from infraops_core.servers.docker.ownership import Owner
-from infraops_core.servers.embedded.folder import Content
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from infraops_core.errors import UserError
+from infraops_core.servers import loopback
 from infraops_core.servers.docker import containers, engine
-from infraops_core.servers.embedded import process
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -18,7 +18,7 @@ def start(client: "DockerClient", container: "Container", port: int, stack: str)
     """Start it; the error for a port that is taken, for the caller to judge."""
     from docker.errors import APIError
 
-    if not process.is_free(port):
+    if not loopback.is_free(port):
         return _taken(client, port, stack)
     print(f"Starting  the container {container.name} on {LOOPBACK}:{port}")
     try:
@@ -33,7 +33,7 @@ def start(client: "DockerClient", container: "Container", port: int, stack: str)
 
 def _taken(client: "DockerClient", port: int, stack: str) -> UserError:
     return UserError(
-        f"port {port} of this server is taken by {containers.holder_of(client, port) or process.holder_of(port)}",
+        f"port {port} of this server is taken by {containers.holder_of(client, port) or loopback.holder_of(port)}",
         where=f"{LOOPBACK}:{port}, stack {stack}",
-        next=f"stop that, or move the server: pulumi config set infraops:port {process.free_port()} --stack {stack}",
+        next=f"stop that, or move the server: pulumi config set infraops:port {loopback.free_port()} --stack {stack}",
     )

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from infraops_core.access import Access
 from infraops_core.database_url import build
 from infraops_core.errors import UserError
+from infraops_core.roles import ADMIN
+from infraops_core.servers.content import Content
 from infraops_core.servers.docker import answer, containers, engine, images, initialise, ports, replacement, volumes
 from infraops_core.servers.docker.containers import Limits, Spec, State
 from infraops_core.servers.docker.images import Asked, Image
 from infraops_core.servers.docker.ownership import Owner
-from infraops_core.servers.embedded.folder import Content
-from infraops_core.servers.embedded.process import LOOPBACK, answers, free_port
-from infraops_core.servers.embedded.server import ADMIN
+from infraops_core.servers.loopback import LOOPBACK, answers, free_port
 from infraops_core.tls import Tls
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from infraops_core.errors import UserError
+from infraops_core.servers.content import Content
 from infraops_core.servers.docker.images import Image
 from infraops_core.servers.docker.ownership import Owner
-from infraops_core.servers.embedded.folder import Content
 
 if TYPE_CHECKING:
     from docker import DockerClient

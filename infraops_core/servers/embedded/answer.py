@@ -7,12 +7,10 @@ import psutil
 
 from infraops_core.access import Access
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded import process, start
+from infraops_core.servers import first_answer
+from infraops_core.servers.embedded import process
 from infraops_core.servers.embedded.folder import ServerFolder
-
-_TRY_SECONDS = 10
-_ANSWER_SECONDS = 30
-_STARTING = ("the database system is starting up", "the database system is not yet accepting connections")
+from infraops_core.servers.first_answer import Silence
 
 
 def first(folder: ServerFolder, access: Access) -> tuple[str, str] | None:
@@ -20,31 +18,15 @@ def first(folder: ServerFolder, access: Access) -> tuple[str, str] | None:
 
     :raises UserError: when it refuses the password, or gives no answer for 30 s, or reads its log for more than 300 s.
     """
-    import psycopg
-
     begun = time.monotonic()
     while True:
-        try:
-            with access.connect(seconds=_TRY_SECONDS) as connection:
-                row = connection.execute(
-                    "select current_setting('server_version'), system_identifier::text from pg_control_system()"
-                ).fetchone()
-            assert row is not None
-            return row[0].split()[0], row[1]
-        except psycopg.OperationalError as error:
-            said = " ".join(str(error).split())
-        if "password authentication failed" in said:
-            raise UserError(
-                f"the server in this folder does not know this stack's password of {access.url.user}: "
-                "it was made under another state or another passphrase",
-                where=str(folder.base),
-                next="restore that state, or move the folder away to begin with an empty database",
-            )
+        told = first_answer.ask(access, data_in="folder", where=str(folder.base), otherwise="move the folder away")
+        if not isinstance(told, Silence):
+            return told
         if process.postmaster(folder) is None:
             return None
-        allowed = start.SECONDS if any(words in said for words in _STARTING) else _ANSWER_SECONDS
-        if time.monotonic() - begun > allowed:
-            raise _silent(folder, access, said)
+        if time.monotonic() - begun > told.seconds:
+            raise _silent(folder, access, told.said)
         time.sleep(0.2)
 
 

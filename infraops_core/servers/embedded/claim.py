@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import IO
 
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded import disk, process
+from infraops_core.servers import loopback
+from infraops_core.servers.content import Content
+from infraops_core.servers.embedded import disk
 from infraops_core.servers.embedded.account import Account
-from infraops_core.servers.embedded.folder import Content, Marker, ServerFolder
+from infraops_core.servers.embedded.folder import Marker, ServerFolder
 
 _LOCK_SECONDS = 60
 
@@ -77,7 +79,7 @@ def claim(folder: ServerFolder, project: str, stack: str, port: int | None) -> M
     """
     marker = check_owner(folder, project, stack)
     if marker is None:
-        marker = Marker(project, stack, port or process.free_port())
+        marker = Marker(project, stack, port or loopback.free_port())
         folder.mark(marker)
     return marker
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded import complaint, disk
+from infraops_core.servers import complaint
+from infraops_core.servers.embedded import disk
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 from infraops_core.servers.embedded.folder import ServerFolder

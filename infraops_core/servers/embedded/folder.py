@@ -14,25 +14,17 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from infraops_core import checkout
 from infraops_core.errors import UserError
+from infraops_core.servers.content import Content
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 
 _OUTSIDE = Path("/var/lib/infraops")
 _MARKER = "infraops.json"
-
-
-class Content(Enum):
-    """What a data folder turns out to be."""
-
-    NOTHING = "nothing"
-    COMPLETE = "complete"
-    BROKEN = "broken"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from enum import Enum
 from pathlib import Path
 
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded.folder import Content, ServerFolder
+from infraops_core.servers.content import Content
+from infraops_core.servers.embedded.folder import ServerFolder
 
 
 class Move(Enum):

@@ -1,22 +1,16 @@
-"""Whether a server runs: its process, its port, its answer."""
+"""Whether a server runs: its process, and its answer."""
 
 import os
-import random
-import socket
-import struct
 from enum import Enum
 from itertools import pairwise
 from pathlib import Path
 
 import psutil
 
+from infraops_core.servers import loopback
 from infraops_core.servers.embedded.folder import ServerFolder
 
-LOOPBACK = "127.0.0.1"
-_PORTS = range(15432, 32768)
-_LOOK_SECONDS = 2
 _PID, _PORT = 0, 3  # lines of postmaster.pid (PostgreSQL source, miscadmin.h, LOCK_FILE_LINE)
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
 class Liveness(Enum):
@@ -31,7 +25,7 @@ def look(folder: ServerFolder, port: int) -> Liveness:
     """Whether the server of `folder` runs and answers on `port`; takes at most twice 2 s."""
     if postmaster(folder) is None:
         return Liveness.DOWN
-    return Liveness.RUNNING if answers(port) else Liveness.SILENT
+    return Liveness.RUNNING if loopback.answers(port) else Liveness.SILENT
 
 
 def postmaster(folder: ServerFolder) -> psutil.Process | None:
@@ -71,43 +65,6 @@ def pid_file_is_misleading(folder: ServerFolder) -> bool:
         return False
     pid = abs(_noted(folder, _PID))
     return pid == 0 or _lives(pid)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses at this moment, below those that outgoing connections borrow."""
-    return next(port for port in random.sample(_PORTS, len(_PORTS)) if is_free(port))
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on `port` now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Postgres does: a closed server's port is free at once
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-        return True
-
-
-def holder_of(port: int) -> str:
-    """Who listens on `port`, as well as we may see it: `nginx (process 123)`."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port and connection.pid:
-                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except psutil.Error:
-        pass  # macOS lets only root see this
-    return "another process"
-
-
-def answers(port: int) -> bool:
-    """Ask for TLS, which Postgres answers with one letter before any log-in (message SSLRequest)."""
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=_LOOK_SECONDS) as connection:
-            connection.sendall(_SSL_REQUEST)
-            return connection.recv(1) in (b"S", b"N")
-    except OSError:
-        return False
 
 
 def _noted(folder: ServerFolder, line: int) -> int:

@@ -14,17 +14,19 @@ import psutil
 from infraops_core.access import Access
 from infraops_core.database_url import build
 from infraops_core.errors import UserError
+from infraops_core.roles import ADMIN
+from infraops_core.servers import loopback
+from infraops_core.servers.content import Content
 from infraops_core.servers.embedded import account as accounts
 from infraops_core.servers.embedded import answer, cluster, disk, process, start
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 from infraops_core.servers.embedded.claim import alone, check_data, check_owner, check_way, claim, hold
-from infraops_core.servers.embedded.folder import Content, Marker, ServerFolder, around
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.embedded.folder import Marker, ServerFolder, around
 from infraops_core.servers.embedded.programs import reachable
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.tls import Tls
 
-ADMIN = "infraops_admin"
 _TRIES = 3
 _STOP_SECONDS = 60
 _ORPHAN_SECONDS = 30
@@ -147,21 +149,21 @@ def _up(wanted: Wanted, programs: Binaries, account: Account) -> int:
     # Until it has run once nobody can know the port, and losing a race for it is no reason to fail.
     tries = _PORT_TRIES if wanted.port is None and not folder.log.parent.exists() else 1
     for left in reversed(range(tries)):
-        if process.is_free(port):
+        if loopback.is_free(port):
             asked = Marker(wanted.project, wanted.stack, port)
             if folder.marker() != asked:
                 folder.mark(asked)
             trouble = start.start(folder, programs, account, port)
             if trouble is None:
                 return port
-            if process.postmaster(folder) is not None or process.is_free(port):
+            if process.postmaster(folder) is not None or loopback.is_free(port):
                 raise trouble
         if left:
-            port = process.free_port()
+            port = loopback.free_port()
     raise UserError(
-        f"port {port} of this server is taken by {process.holder_of(port)}",
+        f"port {port} of this server is taken by {loopback.holder_of(port)}",
         where=f"{LOOPBACK}:{port}, stack {wanted.stack}",
-        next=f"stop that program, or move the server: pulumi config set infraops:port {process.free_port()} --stack {wanted.stack}",
+        next=f"stop that program, or move the server: pulumi config set infraops:port {loopback.free_port()} --stack {wanted.stack}",
     )
 
 

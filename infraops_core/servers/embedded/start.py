@@ -3,7 +3,8 @@
 import subprocess
 
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded import complaint, disk, process
+from infraops_core.servers import complaint, loopback
+from infraops_core.servers.embedded import disk, process
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 from infraops_core.servers.embedded.folder import ServerFolder
@@ -20,7 +21,7 @@ def start(folder: ServerFolder, programs: Binaries, account: Account, port: int)
     folder.log.parent.mkdir(mode=0o700, exist_ok=True)
     account.take(folder.log.parent)
     begun = folder.log.stat().st_size if folder.log.exists() else 0
-    print(f"Starting  Postgres {programs.version} on {process.LOOPBACK}:{port}")
+    print(f"Starting  Postgres {programs.version} on {loopback.LOOPBACK}:{port}")
     command = [programs["pg_ctl"], "start", "--pgdata", str(folder.data), "--log", str(folder.log), "--wait",
                "--timeout", str(SECONDS), "--options", f"-c port={port}"]  # fmt: skip
     try:  # the server's own output goes to its log, so these pipes end with pg_ctl

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from infraops_core.errors import UserError
-from infraops_core.servers import scratch
-from infraops_core.servers.embedded import binaries, process
+from infraops_core.servers import loopback, scratch
+from infraops_core.servers.embedded import binaries
 from infraops_core.servers.embedded.account import Account
 from infraops_core.servers.embedded.binaries import Binaries
 from tests.fix_postgres import wait_until
@@ -61,7 +61,7 @@ def test_it_is_there_and_then_gone() -> None:
         assert f"PostgreSQL {PROGRAMS.version}" in row[2]
     assert not folder.exists()
     wait_until(lambda: not works_in(folder), "the end of the server")
-    assert process.is_free(server.admin.url.port)
+    assert loopback.is_free(server.admin.url.port)
 
 
 def test_nobody_gets_in_without_its_password() -> None:

@@ -12,6 +12,7 @@ import pytest
 from infraops_core.access import Access
 from infraops_core.database_url import build
 from infraops_core.errors import UserError
+from infraops_core.servers import first_answer
 from infraops_core.servers.docker import answer
 from infraops_core.tls import Tls
 from tests.fix_docker import Stack
@@ -38,8 +39,8 @@ def recovering() -> Iterator[int]:
 
 
 def test_recovery_is_awaited_longer_than_an_answer_but_not_for_ever(docker_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer, "_ANSWER_SECONDS", 0.1)
-    monkeypatch.setattr(answer, "_RECOVERY_SECONDS", 1)
+    monkeypatch.setattr(first_answer, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(first_answer, "RECOVERY_SECONDS", 1)
     docker_stack.ensure()
     container = docker_stack.client.containers.get(docker_stack.name)
     with recovering() as port:

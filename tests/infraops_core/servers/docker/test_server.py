@@ -16,10 +16,10 @@ from infraops_core import passwords
 from infraops_core.access import Access
 from infraops_core.database_url import build
 from infraops_core.errors import UserError
+from infraops_core.servers import first_answer, loopback
 from infraops_core.servers.docker import answer, containers, place, replacement, server
 from infraops_core.servers.docker.containers import Limits
 from infraops_core.servers.docker.images import Asked
-from infraops_core.servers.embedded import process
 from infraops_core.tls import Tls
 from tests import postgres_image
 from tests.fix_docker import Engine, Stack
@@ -129,8 +129,8 @@ def test_a_server_that_gives_no_answer_is_restarted(
     with_a_row: tuple[Stack, server.Running], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack, running = with_a_row
-    monkeypatch.setattr(answer, "_ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr(answer, "_TRY_SECONDS", 1)
+    monkeypatch.setattr(first_answer, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(first_answer, "_TRY_SECONDS", 1)
     psutil.Process(container_of(stack).attrs["State"]["Pid"]).suspend()
     assert stack.look() == f"The server in the container {stack.name} gives no answer: will restart"
     begun = time.monotonic()
@@ -182,12 +182,12 @@ def test_a_newer_image_of_the_same_name_is_seen(with_a_row: tuple[Stack, server.
 
 def test_another_port_moves_the_server_and_is_kept_from_then_on(with_a_row: tuple[Stack, server.Running]) -> None:
     stack, running = with_a_row
-    port = process.free_port()
+    port = loopback.free_port()
     assert stack.look(port=port) == f"The container {stack.name} has another port: will be replaced"
     moved = stack.ensure(port=port)
     assert moved.port == port
     assert stack.rows(moved) == [1]
-    assert process.is_free(running.port)
+    assert loopback.is_free(running.port)
     assert stack.ensure() == moved
 
 
@@ -261,7 +261,7 @@ def test_somebody_elses_container_of_that_name_is_refused_and_untouched(docker_s
 
 
 def test_at_the_first_start_a_taken_port_is_no_matter(docker_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    ports = [process.free_port(), process.free_port()]
+    ports = [loopback.free_port(), loopback.free_port()]
     free = ports[1]
     monkeypatch.setattr(server, "free_port", lambda: ports.pop(0))
     with taken(ports[0]):
@@ -270,7 +270,7 @@ def test_at_the_first_start_a_taken_port_is_no_matter(docker_stack: Stack, monke
 
 def test_a_port_that_was_asked_for_or_had_is_refused_with_its_holder(with_a_row: tuple[Stack, server.Running]) -> None:
     stack, running = with_a_row
-    port = process.free_port()
+    port = loopback.free_port()
     with taken(port), pytest.raises(UserError, match=rf"port {port} of this server is taken by .+ \(process {os.getpid()}\)") as refused:
         stack.ensure(port=port)
     assert f"infraops:port {refused.value.next.split('infraops:port ')[1].split()[0]} --stack" in refused.value.next
@@ -321,5 +321,5 @@ def test_clear_removes_the_container_and_keeps_the_volume(with_a_row: tuple[Stac
     stack, running = with_a_row
     place.clear(stack.wanted.owner, stack.name, stack.engine_id)
     assert stack.client.containers.list(all=True, filters={"name": stack.name}) == []
-    assert process.is_free(running.port)
+    assert loopback.is_free(running.port)
     assert stack.rows(stack.ensure(last_port=running.port)) == [1]

@@ -8,8 +8,9 @@ import psutil
 import pytest
 
 from infraops_core.errors import UserError
+from infraops_core.servers.content import Content
 from infraops_core.servers.embedded import cluster, process, server
-from infraops_core.servers.embedded.folder import Content, ServerFolder
+from infraops_core.servers.embedded.folder import ServerFolder
 from tests.fix_postgres import TestServer, made_by, run_apart, wait_until
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from infraops_core.errors import UserError
+from infraops_core.servers.content import Content
 from infraops_core.servers.embedded import disk, server
-from infraops_core.servers.embedded.folder import Content, ServerFolder
+from infraops_core.servers.embedded.folder import ServerFolder
 from tests.fix_postgres import TestServer
 
 _MIB = 2**20

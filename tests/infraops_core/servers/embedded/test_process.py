@@ -8,6 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from infraops_core.servers import loopback
 from infraops_core.servers.embedded import account as accounts
 from infraops_core.servers.embedded import process, server
 from infraops_core.servers.embedded.folder import ServerFolder
@@ -70,13 +71,13 @@ def test_a_shell_in_the_data_folder_is_no_server(stopped: server.Wanted) -> None
 
 
 def test_a_look_finds_a_server_running_silent_or_down(with_a_row: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(loopback, "_LOOK_SECONDS", 0.5)
 
     def look() -> process.Liveness:
         return process.look(with_a_row.folder, with_a_row.running.port)
 
     assert look() is process.Liveness.RUNNING
-    assert process.look(with_a_row.folder, process.free_port()) is process.Liveness.SILENT
+    assert process.look(with_a_row.folder, loopback.free_port()) is process.Liveness.SILENT
     with_a_row.process.suspend()
     assert look() is process.Liveness.SILENT
     with_a_row.process.resume()
@@ -92,4 +93,4 @@ def test_without_a_server_there_is_none(wanted: server.Wanted, noted: Callable[[
     noted(folder.pid_file)
     assert process.postmaster(folder) is None
     assert process.left_behind(folder) == []
-    assert process.look(folder, process.free_port()) is process.Liveness.DOWN
+    assert process.look(folder, loopback.free_port()) is process.Liveness.DOWN

@@ -13,7 +13,8 @@ import pytest
 
 from infraops_core import passwords
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded import answer, process, server
+from infraops_core.servers import first_answer, loopback
+from infraops_core.servers.embedded import process, server
 from infraops_core.servers.embedded.folder import Marker
 from tests.fix_postgres import TestServer, run_apart, wait_until
 
@@ -68,18 +69,18 @@ def test_the_port_is_kept(stopped: server.Wanted) -> None:
 
 
 def test_another_port_moves_the_server_and_is_kept_from_then_on(with_a_row: TestServer, capsys: pytest.CaptureFixture[str]) -> None:
-    before, port = with_a_row.running.port, process.free_port()
+    before, port = with_a_row.running.port, loopback.free_port()
     moved = server.ensure(dataclasses.replace(with_a_row.wanted, port=port))
     assert moved == dataclasses.replace(with_a_row.running, port=port)
     assert f"Stopping  Postgres on port {before}, to move it to {port}" in capsys.readouterr().out
     assert TestServer(with_a_row.wanted, moved).rows() == [1]
-    assert process.is_free(before)
+    assert loopback.is_free(before)
     assert server.ensure(with_a_row.wanted) == moved
 
 
 def test_a_server_that_someone_moved_is_moved_back(with_a_row: TestServer) -> None:
     """The port in the folder's marker holds, whatever the server was started with by hand."""
-    kept, port = with_a_row.running.port, process.free_port()
+    kept, port = with_a_row.running.port, loopback.free_port()
     server.ensure(dataclasses.replace(with_a_row.wanted, port=port))
     with_a_row.folder.mark(Marker("infraops", "test", kept))
     assert server.ensure(with_a_row.wanted) == with_a_row.running
@@ -118,8 +119,8 @@ def test_what_a_killed_server_left_is_awaited_then_named(with_a_row: TestServer,
 
 
 def test_a_halted_server_is_named_and_nothing_hangs(with_a_row: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer, "_ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(answer, "_TRY_SECONDS", 1)
+    monkeypatch.setattr(first_answer, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(first_answer, "_TRY_SECONDS", 1)
     halted = with_a_row.process
     halted.suspend()
     begun = time.monotonic()
@@ -158,7 +159,7 @@ def test_remove_stops_the_server_and_deletes_its_folder(with_a_row: TestServer, 
     assert not base.parent.exists()  # it was the last of its servers
     assert base.parents[1].is_dir()  # not ours to remove, empty or not
     assert psutil.wait_procs(of_server, timeout=10)[1] == []
-    assert process.is_free(with_a_row.running.port)
+    assert loopback.is_free(with_a_row.running.port)
     server.remove(with_a_row.folder, "infraops", "test")
 
 

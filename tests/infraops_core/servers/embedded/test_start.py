@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded import answer, process, server, start
+from infraops_core.servers import first_answer, loopback
+from infraops_core.servers.embedded import server, start
 from tests.fix_postgres import TestServer
 
 US = f"{psutil.Process().name()} (process {os.getpid()})"
@@ -25,8 +26,8 @@ def holding(port: int) -> Iterator[int]:
 
 def choices(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
     """Have these ports be chosen first."""
-    left, truth = list(ports), process.free_port
-    monkeypatch.setattr(process, "free_port", lambda: left.pop(0) if left else truth())
+    left, truth = list(ports), loopback.free_port
+    monkeypatch.setattr(loopback, "free_port", lambda: left.pop(0) if left else truth())
 
 
 def test_at_the_first_start_a_taken_port_is_no_matter(wanted: server.Wanted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,10 +41,10 @@ def test_at_the_first_start_a_taken_port_is_no_matter(wanted: server.Wanted, mon
 
 
 def test_a_port_lost_between_the_look_and_the_start_is_no_matter_either(wanted: server.Wanted, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth, looks = process.is_free, [True]
+    truth, looks = loopback.is_free, [True]
     with holding(0) as taken:
         choices(monkeypatch, taken)
-        monkeypatch.setattr(process, "is_free", lambda port: looks.pop() if looks else truth(port))
+        monkeypatch.setattr(loopback, "is_free", lambda port: looks.pop() if looks else truth(port))
         made = server.ensure(wanted)
     assert made.port != taken
     assert "Address already in use" in wanted.folder.log.read_text()
@@ -85,7 +86,7 @@ def test_recovery_is_awaited_longer_than_an_answer_but_not_for_ever(stopped: ser
     (stopped.folder.data / "recovery.signal").touch()
     with (stopped.folder.data / "postgresql.auto.conf").open("a") as configuration:
         configuration.write("restore_command = 'sleep 1.3; false'\nrecovery_target_timeline = 'current'\n")
-    monkeypatch.setattr(answer, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(first_answer, "ANSWER_SECONDS", 0.1)
 
     with monkeypatch.context() as patch:
         patch.setattr(start, "SECONDS", 1)
