@@ -42,7 +42,7 @@ def down(stack: Stack = "local", yes: Annotated[bool, typer.Option("--yes", help
 
     progress = Progress()
     if not yes and not sys.stdin.isatty():
-        raise UserError(f"down deletes what stack {stack} made, its database too, and asks first; there is no terminal to ask on",
+        raise UserError(f"down of stack {stack} asks first, and there is no terminal to ask on",
                         next=f"infraops down {stack} --yes")  # fmt: skip
     prepared = runs.existing(stack, progress)
     if not yes:
@@ -55,13 +55,14 @@ def env(
     stack: Stack = "local",
     form: Annotated[Format, typer.Option("--format", help="shell (for eval), dotenv or json.")] = Format.SHELL,
     direct: Annotated[bool, typer.Option("--direct", help="Also the owner's URL, for migrations and dumps.")] = False,
+    readonly: Annotated[bool, typer.Option("--readonly", help="Also the URL of the role that only reads, to verify the trail.")] = False,
     admin: Annotated[bool, typer.Option("--admin", help="Also the admin's URL, for cutovers.")] = False,
 ) -> None:
     """Print the variables an application needs to use a stack's database, passwords and all."""
     from infraops_cli import env_output, runs
 
     outputs = runs.outputs(runs.existing(stack, Progress()))
-    result(env_output.render(env_output.select(outputs, direct=direct, admin=admin), form))
+    result(env_output.render(env_output.select(outputs, direct=direct, readonly=readonly, admin=admin), form))
 
 
 @app.command()

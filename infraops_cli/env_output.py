@@ -8,6 +8,7 @@ from typing import Any
 
 APPLICATION = ("DATABASE_PROVIDER", "DATABASE_URL", "DATABASE_SSL_MODE", "ENABLE_HOSTED_AUDIT_WRITES")
 DIRECT = ("DIRECT_DATABASE_URL",)
+READONLY = ("READONLY_DATABASE_URL",)
 ADMIN = ("ADMIN_DATABASE_URL", "ADMIN_DATABASE_SECRET")
 
 
@@ -19,9 +20,9 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def select(outputs: dict[str, Any], *, direct: bool, admin: bool) -> dict[str, str]:
+def select(outputs: dict[str, Any], *, direct: bool = False, readonly: bool = False, admin: bool = False) -> dict[str, str]:
     """The variables asked for that the stack has; an application gets no more than its own."""
-    names = APPLICATION + (DIRECT if direct else ()) + (ADMIN if admin else ())
+    names = APPLICATION + (DIRECT if direct else ()) + (READONLY if readonly else ()) + (ADMIN if admin else ())
     return {name: str(outputs[name]) for name in names if name in outputs}
 
 

@@ -1,7 +1,8 @@
 """The hosts file: servers that are reached at another address than their name's, as through a tunnel.
 
-`INFRAOPS_HOSTS` names it; a line is `NAME ADDRESS PORT`. It becomes `hostaddr` and port whenever we connect, and the name stays
-what the server's certificate is checked against. docs/database-url.md shows one.
+`INFRAOPS_HOSTS` names it; a line is `NAME ADDRESS PORT`, or `NAME:PORT ADDRESS PORT` where a name has a database and its pooler.
+It becomes `hostaddr` and port whenever we connect, and the name stays what the server's certificate is checked against.
+docs/database-url.md shows one.
 """
 
 import os
@@ -50,7 +51,7 @@ def applied(url: DatabaseUrl, environment: Mapping[str, str] | None = None) -> D
 
 
 def read(file: Path) -> dict[str, Entry]:
-    """The entries of a hosts file, by name in small letters and without a dot at its end.
+    """The entries of a hosts file, by name in small letters and without a dot at its end, with `:PORT` where the line has one.
 
     :raises UserError: where it can't be read, or for a line that is wrong, with file and line.
     """
@@ -58,7 +59,8 @@ def read(file: Path) -> dict[str, Entry]:
 
 
 def _led(place: Place, address: str, entries: Mapping[str, Entry]) -> tuple[Place, str]:
-    entry = entries.get(_key(place.host))
+    name = _key(place.host)
+    entry = entries.get(f"{name}:{place.port}") or entries.get(name)
     return (place, address) if address or entry is None else (replace(place, port=entry.port), entry.address)
 
 
@@ -97,13 +99,18 @@ def _line(words: list[str], where: str) -> tuple[str, Entry]:
     if len(words) != 3:
         raise _wrong(f"a line has a name, an address and a port, and this one has {len(words)} of them", where)
     name, address, port = words
-    if is_address(name) or not _NAME.fullmatch(name):
-        raise _wrong(f"{name[:60]!r} is no host name", where)
+    host, colon, asked = name.partition(":")
+    if is_address(name) or not _NAME.fullmatch(host) or (colon and not _is_port(asked)):
+        raise _wrong(f"{name[:60]!r} is no host name, nor one with a port", where)
     if not is_address(address):
         raise _wrong(f"{address[:60]!r} is no IP address", where)
-    if not _PORT.fullmatch(port) or int(port) > 65535:
+    if not _is_port(port):
         raise _wrong(f"{port[:60]!r} is no port from 1 to 65535", where)
-    return _key(name), Entry(address, int(port))
+    return _key(host) + colon + asked, Entry(address, int(port))
+
+
+def _is_port(text: str) -> bool:
+    return _PORT.fullmatch(text) is not None and int(text) <= 65535
 
 
 def _key(name: str) -> str:

@@ -117,7 +117,7 @@ def _have_role(connection: "Connection", role: str, password: str) -> None:
             role=sql.Identifier(role),
             verifier=sql.Literal(verifier),
             excess=sql.SQL(" ").join(map(sql.SQL, excess)),  # from Postgres 16 on only an admin who has CREATEDB may name it
-        )  # fmt: skip
+        )
     )
 
 

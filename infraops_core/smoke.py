@@ -23,7 +23,7 @@ _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
 _PASSING_STATES = ("08", "53", "57")  # connection exception, insufficient resources, operator intervention
 _REFUSALS = ("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry", "not permitted to log in",
-             "permission denied", "does not support SSL", "certificate")  # fmt: skip
+             "permission denied", "does not support SSL", "certificate", "channel binding")  # fmt: skip
 
 _REMEDY = "see that the role, its password and the schema are as the stack made them (pulumi up --replace with roles' URN makes them anew)"
 

@@ -22,7 +22,7 @@ select rolconnlimit, current_setting('max_connections')::int,
 from pg_roles where rolname = current_user
 """
 _TIMEOUTS = """
-select name, setting::int / 1000.0, current_user::text from pg_settings
+select name, setting::int / 1000.0, current_user::text, source = 'client' from pg_settings
 where name in ('statement_timeout', 'idle_in_transaction_session_timeout') order by 1 desc
 """
 
@@ -44,10 +44,12 @@ class Connections:
 
 def pooler(subject: Subject) -> Found:
     """The owner's connection keeps its session, and the app's URL says so where its doesn't."""
+    if not {Role.OWNER, Role.APP} & subject.ways.keys():
+        raise Unchecked("there is neither DATABASE_URL nor DIRECT_DATABASE_URL")
     told = [_of_owner(subject)] if Role.OWNER in subject.ways else []
     told += [_of_app(subject)] if Role.APP in subject.ways else []
     worst = next((one for verdict in (Verdict.FAIL, Verdict.WARN) for one in told if one.verdict is verdict), None)
-    return worst or passed(", ".join(one.text for one in told) or "no URL is known")
+    return worst or passed(", ".join(one.text for one in told))
 
 
 def connections(subject: Subject) -> Found:
@@ -82,7 +84,10 @@ def timeouts(subject: Subject) -> Found:
     """The app's statements, and its transactions that do nothing, end by themselves."""
     with subject.session(Role.APP) as connection:
         rows = connection.execute(_TIMEOUTS).fetchall()
-    return of_timeouts({name: float(seconds) for name, seconds, _ in rows}, rows[0][2])
+    found = of_timeouts({name: float(seconds) for name, seconds, *_ in rows}, rows[0][2])
+    if found.verdict is Verdict.WARN and any(is_the_urls for *_, is_the_urls in rows):
+        return warned(found.text, f"take it out of the options of {Role.APP.variable}, or make it shorter there")
+    return found
 
 
 def of_timeouts(found: dict[str, float], role: str) -> Found:

@@ -43,7 +43,7 @@ def offered(place: Place, address: str, user: str, database: str, *, seconds: fl
                 secured.sendall(_startup(user, database))
                 return read(lambda count: _exactly(secured, count, deadline))
     except TimeoutError:
-        raise Unchecked(f"{place} gave no answer within {seconds:g} s") from None
+        raise Unchecked(f"{place} gave no answer within {seconds:.3g} s") from None
     except OSError as error:
         raise Unchecked(f"{place} ended the connection: {error.strerror or error}") from None
 

@@ -77,7 +77,7 @@ def _resolve(subject: Subject, endpoint: Endpoint) -> Found:
     try:
         found = _in_time(lambda: socket.getaddrinfo(host, endpoint.place.port, proto=socket.IPPROTO_TCP, type=socket.SOCK_STREAM), seconds)
     except TimeoutError:
-        return failed(f"no name server told the address of {host} within {seconds:g} s", "see that this machine's name servers answer")
+        return failed(f"no name server told the address of {host} within {seconds:.3g} s", "see that this machine's name servers answer")
     except (OSError, UnicodeError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         return failed(f"{host} has no address: {said}", "see that the host is spelt right, and that this machine's name servers know it")
@@ -96,7 +96,7 @@ def _connect(subject: Subject, endpoint: Endpoint) -> Found:
             with socket.create_connection((address, endpoint.place.port), timeout=seconds):
                 taken = _ms(started)
         except TimeoutError:
-            problems.append(f"{address} gave no answer within {seconds:g} s")
+            problems.append(f"{address} gave no answer within {seconds:.3g} s")
         except OSError as error:
             problems.append(f"{address}: {os.strerror(error.errno) if error.errno else error}")
         else:
@@ -113,7 +113,7 @@ def _answer(subject: Subject, endpoint: Endpoint) -> Found:
             connection.sendall(_SSL_REQUEST)
             letter = connection.recv(1)
     except TimeoutError:
-        return failed(f"{endpoint} takes connections, and says nothing within {seconds:g} s", "see that the server is not overloaded")
+        return failed(f"{endpoint} takes connections, and says nothing within {seconds:.3g} s", "see that the server is not overloaded")
     except OSError as error:
         return failed(f"{endpoint} ended the connection: {os.strerror(error.errno) if error.errno else error}", _ended())
     if not letter:

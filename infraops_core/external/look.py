@@ -27,7 +27,7 @@ _LEDGER = "public.schema_migrations"
 _FACTS = """
 select current_setting('server_version'), current_setting('server_version_num')::integer / 10000, pg_is_in_recovery(),
     current_setting('transaction_read_only') = 'on', d.oid::bigint, d.datdba::bigint, pg_get_userbyid(d.datdba)::text,
-    r.rolname::text, r.rolsuper or r.rolcreaterole,
+    d.datistemplate, r.rolname::text, r.rolsuper or r.rolcreaterole,
     r.rolsuper or pg_has_role(d.datdba, 'usage')
         or has_database_privilege(d.oid, 'create with grant option') and has_schema_privilege('public', 'create with grant option')
         or (select coalesce(bool_and(has_database_privilege(o.oid, d.oid, 'create') and has_schema_privilege(o.oid, 'public', 'create')),
@@ -105,7 +105,7 @@ def _refuse_pooler(access: Access, connection: "Connection", asked: Asked) -> No
 
 def _looked(access: Access, connection: "Connection", asked: Asked) -> Looked:
     row: Any = connection.execute(_FACTS, {"owner": OWNER}).fetchone()
-    version, major, is_standby, is_read_only, oid, owner_oid, owner, admin, makes_roles, lets_in = row
+    version, major, is_standby, is_read_only, oid, owner_oid, owner, is_template, admin, makes_roles, lets_in = row
     version = version.split()[0]
     _check_version(access, asked, version, major)
     if is_standby:
@@ -113,6 +113,9 @@ def _looked(access: Access, connection: "Connection", asked: Asked) -> Looked:
         raise _refused(
             access, asked, "this server is a standby: it only repeats what its primary does", f"name the primary's host{by_itself}"
         )
+    if is_template:
+        remedy = f"name another: infraops secret set {asked.stack} {URL}"
+        raise _refused(access, asked, "the database is a template: whatever is made in it is in every database made later", remedy)
     if is_read_only:
         reset = f"alter database {refusals.in_sql(asked.database)} reset default_transaction_read_only"
         remedy = f"see why its provider did that (a full disk?), or: {reset}"

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from infraops_core.servers.embedded import process
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.loopback import LOOPBACK
 from tests.end_to_end.test_up_and_down import application_url
 from tests.fix_project import Project
 

@@ -8,14 +8,14 @@ from infraops_core import roles
 from infraops_core.access import Access
 from infraops_core.database_url import parse
 from infraops_core.environment import read
-from infraops_core.servers.embedded import process
+from infraops_core.servers import loopback
 from infraops_core.tls import Tls
 from tests.fix_pgbouncer import started
 from tests.fix_project import Project
 
 
 def test_the_written_configuration_serves_the_stacks_app(standing: Project, open_folder: Path) -> None:
-    out, port = open_folder / "a pooler; of ours", process.free_port()
+    out, port = open_folder / "a pooler; of ours", loopback.free_port()
     command = ("pooler", "config", "local", "--out", str(out), "--listen", f"127.0.0.1:{port}", "--size", "4")
     ran = standing.infraops(*command)
     assert ran.code == 0, ran.text

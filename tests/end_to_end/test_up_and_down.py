@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from infraops_core import passwords
+from infraops_core.servers import loopback
 from infraops_core.servers.embedded import process
 from tests.fix_project import Project
 
@@ -77,7 +78,7 @@ def test_down_leaves_no_process_no_folder_no_port_and_a_clean_checkout(up: Proje
     assert "Removing  " in down.err
     assert not (up.state / "servers").exists()
     assert [running.cmdline() for running in up.processes()] == []
-    assert process.is_free(port)
+    assert loopback.is_free(port)
     assert git_status(up) == ""
     assert up.infraops("up", "local").code == 0  # and all of it can be made again
 

@@ -12,8 +12,8 @@ import pytest
 
 from infraops_core import checkout, roles
 from infraops_core.doctor.checks import CHECKS
-from infraops_core.servers.embedded import process
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers import loopback
+from infraops_core.servers.loopback import LOOPBACK
 from tests.fix_proxy import Mode, Proxy
 from tests.fix_terminal import on_a_terminal
 from tests.infraops_cli.conftest import Database, Run
@@ -71,7 +71,7 @@ def test_a_database_without_the_schema_is_exit_code_2(infraops: Run, database: D
 
 
 def test_one_that_cannot_be_reached_is_exit_code_3(infraops: Run, database: Database) -> None:
-    url = f"postgresql://u:hidden-word@{LOOPBACK}:{process.free_port()}/d?sslmode=disable"
+    url = f"postgresql://u:hidden-word@{LOOPBACK}:{loopback.free_port()}/d?sslmode=disable"
     ended = infraops("doctor", DATABASE_URL=url)
     assert ended.code == 3
     assert "Fail      tcp.connects" in ended.out

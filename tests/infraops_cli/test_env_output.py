@@ -28,16 +28,17 @@ APPLICATION = ["DATABASE_PROVIDER", "DATABASE_URL", "DATABASE_SSL_MODE", "ENABLE
 
 
 @pytest.mark.parametrize(
-    ("direct", "admin", "names"),
+    ("asked", "names"),
     [
-        (False, False, APPLICATION),
-        (True, False, [*APPLICATION, "DIRECT_DATABASE_URL"]),
-        (False, True, [*APPLICATION, "ADMIN_DATABASE_URL"]),
-        (True, True, [*APPLICATION, "DIRECT_DATABASE_URL", "ADMIN_DATABASE_URL"]),
+        ([], []),
+        (["direct"], ["DIRECT_DATABASE_URL"]),
+        (["readonly"], ["READONLY_DATABASE_URL"]),
+        (["admin"], ["ADMIN_DATABASE_URL"]),
+        (["direct", "readonly", "admin"], ["DIRECT_DATABASE_URL", "READONLY_DATABASE_URL", "ADMIN_DATABASE_URL"]),
     ],
 )
-def test_only_what_was_asked_for(direct: bool, admin: bool, names: list[str]) -> None:
-    assert select(OUTPUTS, direct=direct, admin=admin) == {name: OUTPUTS[name] for name in names}
+def test_only_what_was_asked_for(asked: list[str], names: list[str]) -> None:
+    assert select(OUTPUTS, **dict.fromkeys(asked, True)) == {name: OUTPUTS[name] for name in [*APPLICATION, *names]}
 
 
 def test_an_admin_by_secret_where_the_password_rotates() -> None:

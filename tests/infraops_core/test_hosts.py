@@ -224,6 +224,15 @@ def test_the_stores_connections_in_an_event_loop(tls_server: TlsServer, hosts_fi
     assert asyncio.run(come_in()) == (HOST, tls_server.port)
 
 
+def test_a_database_and_its_pooler_on_one_host_lead_to_two_places(tmp_path: Path) -> None:
+    file = tmp_path / "hosts"
+    file.write_text(f"{HOST}:6543 {LOOPBACK} 15001\n{HOST} {LOOPBACK} 15000\n{OTHER_HOST}:6543 {LOOPBACK} 15002\n")
+    url = parse(f"postgresql://u:p@{HOST},{HOST.upper()}.:6543,{OTHER_HOST},{OTHER_HOST}:6543/d")
+    led = hosts.applied(url, {hosts.VARIABLE: str(file)})
+    assert [place.port for place in led.places] == [15000, 15001, 5432, 15002]
+    assert led.addresses == (LOOPBACK, LOOPBACK, "", LOOPBACK)
+
+
 def test_the_variable_may_stand_in_quotes_as_the_others_may(tmp_path: Path) -> None:
     file = tmp_path / "hosts"
     file.write_text(f"{HOST} {LOOPBACK} 15432\n")

@@ -233,6 +233,20 @@ def test_in_somebody_elses_database_the_roles_get_in_and_nothing_else_changes(fr
     run(fresh.access(database=theirs), "drop owned by infraops_owner, infraops_app, infraops_readonly")
 
 
+def test_an_admin_who_makes_no_databases_brings_the_roles_up_to_date(fresh: TestServer, plain_admin: Access, theirs: str) -> None:
+    """Only who has CREATEDB may name it in ALTER ROLE, be it to take away what is not there (Postgres 16 and later)."""
+    run(fresh.access(), "alter role plain_admin nocreatedb", "grant they to plain_admin", f"grant create on database {theirs} to they")
+    run(fresh.access(database=theirs), "grant usage, create on schema public to plain_admin with grant option")
+    asked = dataclasses.replace(settings(), database=theirs, owns_database=False)
+    roles.create(plain_admin, asked)
+    roles.create(plain_admin, dataclasses.replace(asked, connection_limit=7))
+    assert ask(fresh.access(), "select rolconnlimit from pg_roles where rolname = 'infraops_app'") == "7"
+    run(fresh.access(), "alter role infraops_app createdb createrole")
+    roles.create(fresh.access(), asked)
+    assert ask(fresh.access(), "select rolcreatedb or rolcreaterole from pg_roles where rolname = 'infraops_app'") == "False"
+    run(fresh.access(database=theirs), "drop owned by infraops_owner, infraops_app, infraops_readonly, plain_admin")
+
+
 def test_a_database_that_is_not_there_is_refused_before_a_role_is_made(fresh: TestServer) -> None:
     with pytest.raises(UserError, match="there is no database nowhere"):
         roles.create(fresh.access(), dataclasses.replace(settings(), database="nowhere", owns_database=False))

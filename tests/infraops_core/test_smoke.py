@@ -18,7 +18,7 @@ import pytest
 from infraops_core import passwords, roles, schema, smoke
 from infraops_core.access import Access
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded.process import free_port
+from infraops_core.servers.loopback import free_port
 from infraops_core.settings import Environment
 from infraops_core.tls import Tls
 from tests.fix_pgbouncer import pgbouncer
@@ -279,6 +279,11 @@ def test_a_row_that_comes_back_changed_fails_at_once(app: Access, owner: Access)
 def test_a_server_without_the_tls_that_the_rule_asks_for_fails_at_once(app: Access, sslmode: str) -> None:
     strict = changed(dataclasses.replace(app, tls=Tls(sslmode)), parameters=(("sslmode", sslmode), ("sslrootcert", __file__)))
     assert "does not support SSL" in refusal(strict).what
+
+
+def test_a_server_without_the_channel_binding_asked_for_fails_at_once(app: Access) -> None:
+    binding = changed(app, parameters=(("sslmode", "prefer"), ("channel_binding", "require")))
+    assert "channel binding" in refusal(binding).what
 
 
 def test_a_url_weaker_than_the_rule_fails_before_anything_is_sent(app: Access) -> None:

@@ -150,6 +150,13 @@ def test_what_is_doubtful_is_a_warning(patient: Patient, examine: Examine, *, st
     assert seen.code is ExitCode.DONE
 
 
+def test_a_timeout_that_the_url_turns_off_is_to_be_mended_in_the_url(patient: Patient, examine: Examine) -> None:
+    url = patient.variables["DATABASE_URL"] + "&options=-c%20statement_timeout%3D0"
+    seen = examine(patient.variables | {"DATABASE_URL": url})
+    assert seen.wrong == {"timeouts.app": Verdict.WARN}
+    assert "options of DATABASE_URL" in seen["timeouts.app"].next
+
+
 def test_a_schema_that_is_not_there_fails_once_and_the_trail_is_not_checked(patient: Patient, examine: Examine) -> None:
     patient.do("alter schema infraops_audit rename to elsewhere", "alter table schema_migrations rename to not_here")
     try:

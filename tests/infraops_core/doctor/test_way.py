@@ -12,8 +12,8 @@ from infraops_core.doctor import subject as subjects
 from infraops_core.doctor.check import Verdict
 from infraops_core.doctor.subject import Role
 from infraops_core.errors import ExitCode
-from infraops_core.servers.embedded import process
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers import loopback
+from infraops_core.servers.loopback import LOOPBACK
 from tests.fix_proxy import Mode, Proxy
 from tests.infraops_core.doctor.conftest import Examine, Patient
 
@@ -79,7 +79,7 @@ def test_a_name_server_that_is_silent(examine: Examine, monkeypatch: pytest.Monk
 
 
 def test_a_server_that_is_stopped(examine: Examine) -> None:
-    seen = examine({"DATABASE_URL": url_at(process.free_port())})
+    seen = examine({"DATABASE_URL": url_at(loopback.free_port())})
     assert seen.wrong == {"tcp.connects": Verdict.FAIL}
     assert "Connection refused" in seen["tcp.connects"].found
     assert seen["login.app"].found == "tcp.connects failed"
@@ -146,7 +146,7 @@ def test_a_proxy_that_fails_after_the_log_in(patient: Patient, examine: Examine,
 
 
 def test_one_of_two_hosts_is_down_and_the_other_is_used(patient: Patient, examine: Examine) -> None:
-    down, up = process.free_port(), patient.made.server.running.port
+    down, up = loopback.free_port(), patient.made.server.running.port
     url = patient.access(Role.APP).url.with_password().replace(f"{LOOPBACK}:{up}/", f"{LOOPBACK}:{down},{LOOPBACK}:{up}/")
     seen = examine({"DATABASE_URL": url})
     assert seen.wrong == {"tcp.connects": Verdict.WARN}

@@ -9,8 +9,9 @@ from infraops_core.access import Access
 from infraops_core.database_url import Place
 from infraops_core.errors import UserError
 from infraops_core.external import look
-from infraops_core.servers.embedded import process, server
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers import loopback
+from infraops_core.servers.embedded import server
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.tls import Tls
 from tests.fix_pgbouncer import pgbouncer
 from tests.fix_postgres import TestServer
@@ -80,7 +81,7 @@ def test_no_such_database(shop: Shop) -> None:
 
 
 def test_nothing_listens(shop: Shop) -> None:
-    port = process.free_port()
+    port = loopback.free_port()
     assert refused(changed(shop.access(shop.landlord), port=port), shop.asked()).what == f"nothing listens on {LOOPBACK}:{port}"
 
 
@@ -147,6 +148,14 @@ def test_a_newer_version_than_was_tried_is_warned_of(
     monkeypatch.setattr(look, "NEWEST", 16)
     look.at(shop.access(shop.landlord), shop.asked())
     assert "warning: Postgres 17" in capsys.readouterr().out
+
+
+def test_a_template(shop: Shop) -> None:
+    shop.run(f"alter database {shop.name} is_template true")
+    try:
+        assert refused(shop.access(shop.landlord), shop.asked()).what.startswith("the database is a template: ")
+    finally:
+        shop.run(f"alter database {shop.name} is_template false")
 
 
 def test_another_programs_ledger(shop: Shop) -> None:

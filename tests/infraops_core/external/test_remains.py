@@ -8,7 +8,8 @@ import pytest
 from infraops_core import passwords, roles, smoke
 from infraops_core.access import Access
 from infraops_core.external import remains
-from infraops_core.servers.embedded import process, server
+from infraops_core.servers import loopback
+from infraops_core.servers.embedded import server
 from infraops_core.tls import Tls
 from tests.fix_postgres import TestServer
 from tests.infraops_core.audit.rows import apply_schema
@@ -82,7 +83,7 @@ def test_with_roles_of_others_only_the_schema_is_named(used: tuple[Shop, dict[st
     ("change", "reason"),
     [
         ({"password": "x" * 20}, "password authentication failed"),
-        ({"port": process.free_port()}, "Connection refused"),
+        ({"port": loopback.free_port()}, "Connection refused"),
         ({"host": "db.example.com"}, "TLS may be off for loopback only"),
     ],
 )

@@ -17,9 +17,9 @@ from infraops_core.database_url import Place
 from infraops_core.pooler import folder, ini, plan, version
 from infraops_core.pooler.listening import Listening
 from infraops_core.pooler.plan import Pooler, Urls
+from infraops_core.servers import loopback
 from infraops_core.servers.embedded import account as accounts
-from infraops_core.servers.embedded import process
-from infraops_core.servers.embedded.process import LOOPBACK
+from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.tls import Tls
 from tests.fix_pgbouncer import started
 from tests.fix_postgres import AuditDatabase
@@ -33,7 +33,7 @@ def urls_of(audit: AuditDatabase, admin: Access | None = None, database: str = r
 
 
 def on_loopback() -> Listening:
-    return Listening(Place(LOOPBACK, process.free_port()), LOOPBACK)
+    return Listening(Place(LOOPBACK, loopback.free_port()), LOOPBACK)
 
 
 @dataclass(frozen=True)

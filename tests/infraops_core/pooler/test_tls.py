@@ -10,7 +10,7 @@ from infraops_core import roles
 from infraops_core.access import Access
 from infraops_core.pooler import folder, ini, listening, plan
 from infraops_core.pooler.plan import Urls
-from infraops_core.servers.embedded import process
+from infraops_core.servers import loopback
 from infraops_core.tls import Tls
 from tests import fix_tls
 from tests.fix_pgbouncer import started
@@ -55,7 +55,7 @@ def urls(audit: AuditDatabase, authority: Path) -> Urls:
 def test_the_servers_certificate_is_checked_and_clients_may_check_the_poolers(
     audit_database: AuditDatabase, papers: Path, open_folder: Path
 ) -> None:
-    port = process.free_port()
+    port = loopback.free_port()
     place = listening.at(f"127.0.0.1:{port}", papers / "pooler.crt", papers / "pooler.key")
     pooler = plan.plan(urls(audit_database, papers / "ca.pem"), place, size=None, version=None)
     assert str(pooler.url) == f"postgresql://infraops_app:***@localhost:{port}/infraops?sslmode=verify-full&pgbouncer=true"

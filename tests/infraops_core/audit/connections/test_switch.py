@@ -19,7 +19,8 @@ from infraops_core.audit.connections import async_connections, connections, sour
 from infraops_core.audit.connections.connections import Connections
 from infraops_core.audit.connections.sources import FileUrl
 from infraops_core.errors import UserError
-from infraops_core.servers.embedded import process, server
+from infraops_core.servers import loopback
+from infraops_core.servers.embedded import server
 from infraops_core.servers.embedded.folder import Marker, ServerFolder
 from infraops_core.tls import Tls
 from tests.campaign import times
@@ -87,7 +88,7 @@ def moved(stopped: TestServer, base: Path) -> TestServer:
     """A stopped server's data at another place, and running there."""
     subprocess.run(["cp", "-a", stopped.folder.base, base], check=True)
     wanted = dataclasses.replace(stopped.wanted, folder=ServerFolder(base))
-    (base / "infraops.json").write_text(json.dumps(dataclasses.asdict(Marker(wanted.project, wanted.stack, process.free_port()))))
+    (base / "infraops.json").write_text(json.dumps(dataclasses.asdict(Marker(wanted.project, wanted.stack, loopback.free_port()))))
     return TestServer(wanted, server.ensure(wanted))
 
 
