@@ -23,7 +23,7 @@ def check(connection: "Connection", access: Access, names: Sequence[str]) -> Non
     """
     if names:
         offered = connection.execute("select name::text from pg_available_extensions where name = any(%s)", [list(names)]).fetchall()
-        _refuse(names, {name for (name,) in offered}, access.endpoint)
+        refuse(names, {name for (name,) in offered}, access.endpoint)
 
 
 def check_installed(folder: Path, names: Sequence[str]) -> None:
@@ -34,7 +34,19 @@ def check_installed(folder: Path, names: Sequence[str]) -> None:
     :param folder: `SHAREDIR/extension`; where there is none, nothing is known and nothing refused.
     """
     if names and folder.is_dir():
-        _refuse(names, {path.stem for path in folder.glob("*.control")}, str(folder))
+        refuse(names, {path.stem for path in folder.glob("*.control")}, str(folder))
+
+
+def refuse(names: Iterable[str], offered: set[str], where: str) -> None:
+    """Refuse those of `names` that are not among the `offered` ones.
+
+    :raises UserError: naming all of them.
+    """
+    if missing := [name for name in names if name not in offered]:
+        what = f"extensions {', '.join(missing)}" if len(missing) > 1 else f"extension {missing[0]}"
+        raise UserError(
+            f"the server has no {what}; nothing was changed", where=f"infraops:extensions, {where}", next=f"{_NEXT}; then: pulumi up"
+        )
 
 
 def enable(connection: "Connection", access: Access, names: Sequence[str]) -> None:
@@ -58,11 +70,3 @@ def enable(connection: "Connection", access: Access, names: Sequence[str]) -> No
                 next=f"make it by a role that may (create extension {name}), or take it out of infraops:extensions; then: pulumi up",
             ) from None
         print(f"Extension {name}")
-
-
-def _refuse(names: Iterable[str], offered: set[str], where: str) -> None:
-    if missing := [name for name in names if name not in offered]:
-        what = f"extensions {', '.join(missing)}" if len(missing) > 1 else f"extension {missing[0]}"
-        raise UserError(
-            f"the server has no {what}; nothing was changed", where=f"infraops:extensions, {where}", next=f"{_NEXT}; then: pulumi up"
-        )

@@ -147,17 +147,33 @@ def new_stack(docker_engine: Engine, docker_client: DockerClient) -> Iterator[Ca
     made: list[Stack] = []
 
     def make() -> Stack:
-        name = f"test-{secrets.token_hex(4)}"
-        asked = server.Wanted(
-            Owner("infraops", name), f"infraops-{name}", Asked(f"{docker_engine.repository}:17"), 17, None, Limits(), passwords.generate()
-        )
-        engine_id = place.make(asked.owner, asked.volume, asked.image, asked.major)
-        made.append(Stack(docker_engine, docker_client, asked, engine_id))
+        made.append(_made_stack(docker_engine, docker_client))
         return made[-1]
 
     yield make
     for stack in made:
         erase(docker_client, stack.name)
+
+
+@pytest.fixture(scope="session")
+def _kept_stack(_engine: Engine) -> Iterator[Stack]:
+    """One stack for a worker: making data anew is what takes the time."""
+    with pytest.MonkeyPatch.context() as patch, _engine.client() as client:
+        patch.setenv("DOCKER_HOST", _engine.url)
+        stack = _made_stack(_engine, client)
+        stack.keep_a_row(stack.ensure())
+        yield stack
+        erase(client, stack.name)
+
+
+@pytest.fixture
+def with_a_row(docker_engine: Engine, _kept_stack: Stack) -> tuple[Stack, server.Running]:
+    """A running server that has one row to lose, for a test that leaves its data as they are."""
+    for left in _kept_stack.client.containers.list(all=True, filters={"name": f"^/{_kept_stack.name}-"}):
+        left.remove(force=True, v=True)  # by a test that failed
+    running = _kept_stack.ensure(known=True, protected=True)
+    assert _kept_stack.rows(running) == [1]
+    return _kept_stack, running
 
 
 @pytest.fixture
@@ -172,6 +188,14 @@ def erase(client: DockerClient, name: str) -> None:
             container.remove(force=True, v=True)
     with contextlib.suppress(NotFound):
         client.volumes.get(name).remove(force=True)
+
+
+def _made_stack(engine: Engine, client: DockerClient) -> Stack:
+    name = f"test-{secrets.token_hex(4)}"
+    asked = server.Wanted(
+        Owner("infraops", name), f"infraops-{name}", Asked(f"{engine.repository}:17"), 17, None, Limits(), passwords.generate()
+    )
+    return Stack(engine, client, asked, place.make(asked.owner, asked.volume, asked.image, asked.major))
 
 
 def _made(folder: Path) -> tuple[str, str, str]:

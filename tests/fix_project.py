@@ -102,7 +102,7 @@ class Project:
 @pytest.fixture
 def project() -> Iterator[Project]:
     """A copy of the files git knows or would add, with the engine of this checkout."""
-    with _project() as made:
+    with copied() as made:
         yield made
 
 
@@ -117,14 +117,15 @@ def up(project: Project) -> Project:
 @pytest.fixture(scope="session")
 def standing() -> Iterator[Project]:
     """A copy whose local stack is up, for tests that leave it up and as they found it."""
-    with _project() as made:
+    with copied() as made:
         ran = made.infraops("up", "local")
         assert ran.code == 0, ran.text
         yield made
 
 
 @contextmanager
-def _project() -> Iterator[Project]:
+def copied() -> Iterator[Project]:
+    """A copy of its own, its processes ended and its files removed after the block."""
     root = Path(tempfile.mkdtemp(prefix="infraops-e2e-"))
     root.chmod(0o755)
     _copy(root)

@@ -40,9 +40,7 @@ def ask(access: Access, *, data_in: str, where: str, otherwise: str) -> tuple[st
 
     try:
         with access.connect(seconds=_TRY_SECONDS) as connection:
-            row = connection.execute(
-                "select current_setting('server_version'), system_identifier::text from pg_control_system()"
-            ).fetchone()
+            row = connection.execute(_WHICH).fetchone()
         assert row is not None
         return row[0].split()[0], row[1]
     except psycopg.OperationalError as error:

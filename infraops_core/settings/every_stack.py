@@ -10,6 +10,7 @@ from infraops_core.settings.grants import Grant
 from infraops_core.settings.setting import Setting
 
 NAMESPACE = "infraops:"
+MAJORS = range(16, 19)  # of Postgres, for a server of ours
 
 
 class Target(StrEnum):
@@ -59,7 +60,7 @@ EVERY_STACK = (
     Setting("target", "target", reading.choice(Target), required=True),
     Setting("environment", "environment", reading.choice(Environment), Environment.DEV),
     Setting("schema", "schema", reading.choice(SchemaMode), SchemaMode.APPLY),
-    Setting("postgresVersion", "postgres_version", reading.integer(16, 18)),
+    Setting("postgresVersion", "postgres_version", reading.integer(MAJORS[0], MAJORS[-1])),
     Setting("protect", "protect", reading.boolean),
     Setting("tenant", "tenant", reading.pattern(_TENANT, "letters, digits, . _ -, at most 63"), "default"),
     Setting("connectionLimit", "connection_limit", reading.integer(1, 10_000), 50),

@@ -1,5 +1,6 @@
 """The volume of a container's data as a resource of its own; deleting it deletes the data."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pulumi import Input, Output, ResourceOptions
@@ -22,7 +23,8 @@ class _VolumeProvider(Shim):
         return DiffResult(changes=move is place.Move.FOLLOWED)
 
     def create(self, props: Properties) -> CreateResult:
-        engine = place.make(_owner(props), props["volume"], Asked(props["image"], props["digest"] or None), int(props["major"]))
+        image = Asked(props["image"], props["digest"] or None)
+        engine = place.make(_owner(props), props["volume"], image, int(props["major"]), props["extensions"])
         return CreateResult(id_=props["volume"], outs=self.kept(props) | {"engine": engine})
 
     def update(self, _id: str, olds: Properties, news: Properties) -> UpdateResult:
@@ -40,7 +42,7 @@ class Volume(Resource, module="infraops", name="Volume"):
 
     def __init__(
         self, name: str, *, project: str, stack: str, volume: str, image: str, digest: str | None, major: int, protected: bool,
-        opts: ResourceOptions | None = None,
+        extensions: Sequence[str], opts: ResourceOptions | None = None,
     ) -> None:  # fmt: skip
         props: dict[str, Input[Any]] = {
             "project": project,
@@ -50,6 +52,7 @@ class Volume(Resource, module="infraops", name="Volume"):
             "digest": digest or "",
             "major": major,
             "protected": protected,
+            "extensions": list(extensions),
             "engine": None,
         }
         super().__init__(_VolumeProvider(), name, props, opts)

@@ -8,6 +8,7 @@ from infraops_core.servers.docker import engine, images
 from infraops_core.servers.loopback import LOOPBACK
 from infraops_core.settings import DockerSettings
 from infraops_core.settings.docker import DEFAULT_MAJOR
+from infraops_core.settings.every_stack import MAJORS
 from infraops_core.tls import Tls
 from stacks.database import Database, secret_url
 from stacks.resources.container import Container
@@ -37,6 +38,7 @@ def provision(settings: DockerSettings) -> Database:
         digest=settings.digest,
         major=major,
         protected=settings.protect,
+        extensions=settings.extensions,
         opts=protected,  # deleting it deletes the data
     )
     container = Container(
@@ -78,5 +80,11 @@ def _image(settings: DockerSettings) -> tuple[str, int]:
             f"{settings.image} is named for Postgres {named}, and infraops:postgresVersion asks for {major}",
             where=f"Pulumi.{settings.stack}.yaml",
             next="let both say the same, or say one of them only",
+        )
+    if major not in MAJORS:
+        raise UserError(
+            f"{settings.image} is named for Postgres {major}, and this runs {MAJORS[0]} to {MAJORS[-1]}",
+            where=f"Pulumi.{settings.stack}.yaml, infraops:image",
+            next="name an image of one of these",
         )
     return settings.image or f"postgres:{major}", major

@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,11 +13,11 @@ import pytest
 from docker import DockerClient
 from docker.errors import NotFound
 
-from infraops_core.servers.embedded import process
+from infraops_core.servers import loopback
 from tests.end_to_end.test_secrets import ArgumentWatch
 from tests.end_to_end.test_survival import wait_until
 from tests.fix_docker import Engine, erase
-from tests.fix_project import Project, Ran
+from tests.fix_project import Project, Ran, copied
 
 
 class DockerStack:
@@ -65,17 +65,42 @@ def rows(urls: dict[str, str]) -> int:
     return int(found[0])
 
 
+@pytest.fixture(scope="module")
+def new_stack(_engine: Engine) -> Iterator[Callable[[], DockerStack]]:
+    """Makes stacks in one copy of the project; what they leave in the engine is removed."""
+    made: list[DockerStack] = []
+    with pytest.MonkeyPatch.context() as patch, copied() as project, _engine.client() as client:
+        patch.setenv("DOCKER_HOST", _engine.url)
+
+        def make() -> DockerStack:
+            made.append(DockerStack(project, _engine, client))
+            return made[-1]
+
+        yield make
+        for stack in made:
+            erase(client, stack.name)
+
+
+@pytest.fixture(scope="module")
+def first_up(new_stack: Callable[[], DockerStack]) -> tuple[DockerStack, Ran, ArgumentWatch]:
+    """A stack that has been made under watch; each test leaves it up but the last."""
+    stack, watch = new_stack(), ArgumentWatch()
+    watch.start()
+    ran = stack.up()
+    watch.done.set()
+    watch.join()
+    return stack, ran, watch
+
+
 @pytest.fixture
-def stack(project: Project, docker_engine: Engine, docker_client: DockerClient) -> Iterator[DockerStack]:
-    made = DockerStack(project, docker_engine, docker_client)
-    yield made
-    erase(docker_client, made.name)
+def stack(first_up: tuple[DockerStack, Ran, ArgumentWatch]) -> DockerStack:
+    return first_up[0]
 
 
-def test_no_password_is_anywhere_in_clear_and_a_second_up_changes_nothing(stack: DockerStack) -> None:
+def test_no_password_is_anywhere_in_clear_and_a_second_up_changes_nothing(first_up: tuple[DockerStack, Ran, ArgumentWatch]) -> None:
+    stack, first, first_watch = first_up
     watch = ArgumentWatch()
     watch.start()
-    first = stack.up()
     by_hand = stack.project.pulumi("up", "--yes", "--stack", stack.stack, "--diff", "--refresh", "--config-file",
                                    f"Pulumi.{stack.stack}.yaml")  # fmt: skip
     watch.done.set()
@@ -94,7 +119,7 @@ def test_no_password_is_anywhere_in_clear_and_a_second_up_changes_nothing(stack:
     told = {
         "infraops up": first.text,
         "pulumi up": by_hand.text,
-        "arguments": "\n".join(watch.seen),
+        "arguments": "\n".join([*first_watch.seen, *watch.seen]),
         "docker inspect": json.dumps(container.attrs) + json.dumps(stack.client.volumes.get(stack.name).attrs),
         "docker logs": container.logs().decode(),
     }
@@ -108,16 +133,14 @@ def test_no_password_is_anywhere_in_clear_and_a_second_up_changes_nothing(stack:
     assert "POSTGRES_PASSWORD" not in told["docker inspect"]
     assert any("history" in name for name in files)
 
-    assert "8 same" in stack.up().err
     for command in (["smoke", stack.stack], ["migrate", "status", "--stack", stack.stack], ["audit", "verify", "--stack", stack.stack]):
         used = stack.infraops(*command)
         assert used.code == 0, used.text
 
 
-def test_up_again_mishaps_another_image_and_down(stack: DockerStack) -> None:
-    stack.up()
+def test_mishaps_and_another_image_keep_every_row(stack: DockerStack) -> None:
     urls = stack.urls()
-    port = int(str(psycopg.conninfo.conninfo_to_dict(urls["DATABASE_URL"])["port"]))
+    kept = rows(urls)
     container = stack.client.containers.get(stack.name)
     container.kill()
     assert "7 same, 1 update" in stack.up().err
@@ -125,13 +148,13 @@ def test_up_again_mishaps_another_image_and_down(stack: DockerStack) -> None:
     container.remove(force=True)
     assert "is gone: will be made" in stack.preview("--diff").text
     assert "7 same, 1 update" in stack.up().err
-    assert rows(urls) == 1
+    assert rows(urls) == kept
 
     stack.configure(image=f"{stack.engine.repository}:17.10-b", memory="512m")
     ran = stack.up()
     assert "has another image, memory: will be replaced" in ran.err
     assert "7 same, 1 update" in ran.err
-    assert rows(urls) == 1
+    assert rows(urls) == kept
     assert stack.urls() == urls
 
     stack.configure(image=f"{stack.engine.repository}:18")
@@ -139,17 +162,11 @@ def test_up_again_mishaps_another_image_and_down(stack: DockerStack) -> None:
     assert refused.code == 1
     assert "were made by Postgres 17, and this stack asks for 18" in refused.err
     assert "a second stack and a cutover" in refused.err
-    assert rows(urls) == 1
-
-    down = stack.infraops("down", stack.stack, "--yes")
-    assert down.code == 0, down.text
-    assert f"Removing  the volume {stack.name}, the data of stack {stack.stack}" in down.err
-    stack.leaves_nothing()
-    assert process.is_free(port)
+    assert rows(urls) == kept
+    stack.configure()
 
 
 def test_a_lost_volume_is_told_and_begins_anew(stack: DockerStack) -> None:
-    stack.up()
     stack.client.containers.get(stack.name).remove(force=True)
     stack.client.volumes.get(stack.name).remove()
     ran = stack.up()
@@ -157,7 +174,17 @@ def test_a_lost_volume_is_told_and_begins_anew(stack: DockerStack) -> None:
     assert rows(stack.urls()) == 1
 
 
-def test_a_run_that_is_killed_leaves_nothing_that_down_does_not_find(stack: DockerStack, tmp_path: Path) -> None:
+def test_down_leaves_nothing(stack: DockerStack) -> None:
+    port = int(str(psycopg.conninfo.conninfo_to_dict(stack.urls()["DATABASE_URL"])["port"]))
+    down = stack.infraops("down", stack.stack, "--yes")
+    assert down.code == 0, down.text
+    assert f"Removing  the volume {stack.name}, the data of stack {stack.stack}" in down.err
+    stack.leaves_nothing()
+    assert loopback.is_free(port)
+
+
+def test_a_run_that_is_killed_leaves_nothing_that_down_does_not_find(new_stack: Callable[[], DockerStack], tmp_path: Path) -> None:
+    stack = new_stack()
     with stack.project.start("up", stack.stack) as run:
         assert run.stdout is not None
         for line in run.stdout:

@@ -13,6 +13,7 @@ from infraops_core.servers.loopback import LOOPBACK
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.types import LogConfig
 
 STOP_SECONDS = 60
 
@@ -91,9 +92,14 @@ def find(client: "DockerClient", name: str, owner: Owner) -> "Container | None":
     return container
 
 
+def renamed(client: "DockerClient", volume: str, owner: Owner) -> "Container | None":
+    """The stack's server that somebody has given another name; one that is not published is no server."""
+    return next((each for each in _on(client, volume, owner) if port_of(each)), None)
+
+
 def create(client: "DockerClient", spec: Spec, owner: Owner) -> "Container":
     """Make the container; it does not run yet."""
-    from docker.types import LogConfig, Mount
+    from docker.types import Mount
 
     return client.containers.create(
         spec.image.name,
@@ -107,9 +113,16 @@ def create(client: "DockerClient", spec: Spec, owner: Owner) -> "Container":
         restart_policy={"Name": _RESTART},  # type: ignore[arg-type]  # its stub knows fewer names than the engine
         stop_signal="SIGINT",  # fast shutdown (PostgreSQL documentation, "Shutting Down the Server")
         shm_size=_SHARED_MEMORY,
-        log_config=LogConfig(type="json-file", config=_LOG),
+        log_config=log_config(),
         **spec.limits.options(),
     )
+
+
+def log_config() -> "LogConfig":
+    """A log that can be read, whatever the engine's own kind is, and that has a bound."""
+    from docker.types import LogConfig
+
+    return LogConfig(type="json-file", config=_LOG)
 
 
 def differences(container: "Container", spec: Spec) -> list[str]:
@@ -164,8 +177,7 @@ def stop(container: "Container") -> None:
 
 def remove_all(client: "DockerClient", volume: str, owner: Owner) -> None:
     """Stop and remove every container of the stack that has the volume, whatever a killed run has left among them."""
-    labelled = [f"{name}={value}" for name, value in owner.labels.items()]
-    for container in client.containers.list(all=True, filters={"volume": volume, "label": labelled}):
+    for container in _on(client, volume, owner):
         print(f"Removing  the container {container.name}")
         stop(container)
         container.remove(force=True, v=True)  # v: anonymous volumes only
@@ -178,3 +190,9 @@ def holder_of(client: "DockerClient", port: int) -> str | None:
         if any(binding["HostPort"] == str(port) for published in bindings for binding in published or []):
             return f"the container {container.name}"
     return None
+
+
+def _on(client: "DockerClient", volume: str, owner: Owner) -> "list[Container]":
+    """The stack's containers that have the volume, running or not."""
+    labelled = [f"{name}={value}" for name, value in owner.labels.items()]
+    return client.containers.list(all=True, filters={"volume": volume, "label": labelled})

@@ -55,7 +55,7 @@ def failures_told(endpoint: Endpoint) -> Iterator[None]:
         raise refused(explanation(error), endpoint.url) from None
     except requests.exceptions.RequestException as error:
         slow = "timed out" in str(error).lower()  # in the middle of an answer it is no Timeout of theirs
-        raise _silent(endpoint, f"it gave no answer within {SECONDS} s" if slow else f"it broke off: {error}") from None
+        raise _silent(endpoint, f"it gave no answer within {SECONDS} s" if slow else f"it broke off: {_root(error)}") from None
     except DockerException as error:
         raise refused(str(error), endpoint.url) from None
 
@@ -103,6 +103,13 @@ def _check_socket(endpoint: Endpoint) -> None:
     except OSError as error:
         reason = {errno.ENOENT: "there is no such socket", errno.ECONNREFUSED: "nobody listens on it"}.get(error.errno or 0)
         raise UserError(f"no Docker engine runs: {reason or error.strerror or error}", where=where, next=_START) from None
+
+
+def _root(error: BaseException) -> str:
+    """What an error began with, for requests shows it inside of two others."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _silent(endpoint: Endpoint, said: str) -> UserError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infraops_core.errors import UserError
-from infraops_core.servers.docker import engine
+from infraops_core.servers.docker import endpoint, engine
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -81,7 +81,7 @@ def have(client: "DockerClient", asked: Asked) -> Image:
         _pull(client, asked)
         found = local(client, asked)
     if found is None:
-        raise UserError(f"the image {asked.name} was pulled and is not there", where=client.api.base_url, next="run it again")
+        raise UserError(f"the image {asked.name} was pulled and is not there", where=endpoint.find().url, next="run it again")
     return found
 
 
@@ -91,7 +91,7 @@ def local(client: "DockerClient", asked: Asked) -> Image | None:
 
     for name in (asked.name, asked.digest) if asked.digest else (asked.name,):
         try:
-            return _described(name, client.images.get(name))
+            return _described(name, asked, client.images.get(name))
         except ImageNotFound:
             continue
     return None
@@ -107,7 +107,7 @@ def check_major(image: Image, major: int, stack: str) -> None:
         )
 
 
-def _described(name: str, found: "Found") -> Image:
+def _described(name: str, asked: Asked, found: "Found") -> Image:
     config = found.attrs.get("Config") or {}
     environment = dict(entry.split("=", 1) for entry in config.get("Env") or [])
     if not environment.get("PG_MAJOR", "").isdecimal():
@@ -118,16 +118,22 @@ def _described(name: str, found: "Found") -> Image:
         )
     data = environment.get("PGDATA", _DATA)
     around = [volume for volume in config.get("Volumes") or {} if f"{data}/".startswith(f"{volume.rstrip('/')}/")]
-    digests: list[str] = found.attrs.get("RepoDigests") or []
     return Image(
         name=name,
         id=str(found.id),
-        digest=digests[0].partition("@")[2] if digests else str(found.id),
+        digest=_digest(asked, found),
         major=int(environment["PG_MAJOR"]),
         mount=max(around, key=len, default=data),
         entrypoint=tuple(config.get("Entrypoint") or ()),
         user=config.get("User") or "",
     )
+
+
+def _digest(asked: Asked, found: "Found") -> str:
+    """The one it was asked by, or the one of its repository: another registry may know the same image by another."""
+    known = [entry.partition("@")[::2] for entry in found.attrs.get("RepoDigests") or []]
+    known.sort(key=lambda pair: (pair[1] != asked.digest, pair[0] != asked.repository))
+    return known[0][1] if known else str(found.id)
 
 
 def _pull(client: "DockerClient", asked: Asked) -> None:

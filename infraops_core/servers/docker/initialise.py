@@ -13,7 +13,7 @@ from infraops_core.errors import UserError
 from infraops_core.roles import ADMIN
 from infraops_core.servers import complaint
 from infraops_core.servers.docker import engine, volumes
-from infraops_core.servers.docker.containers import Limits, find
+from infraops_core.servers.docker.containers import Limits, find, log_config
 from infraops_core.servers.docker.endings import log_lines
 from infraops_core.servers.docker.images import Image
 from infraops_core.servers.docker.ownership import Owner
@@ -80,6 +80,7 @@ def initialise(client: "DockerClient", volume: str, image: Image, owner: Owner, 
         },
         mounts=[Mount(image.mount, volume)],
         network_disabled=True,
+        log_config=log_config(),
         **limits.options(),
     )
     container.put_archive("/", _password_file(password, image))

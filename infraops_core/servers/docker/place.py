@@ -4,12 +4,13 @@ The volume is made in an instant and recorded before the slow work begins, so th
 that a destroy does not find.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from infraops_core.errors import UserError
 from infraops_core.servers.content import Content
-from infraops_core.servers.docker import containers, engine, images, volumes
+from infraops_core.servers.docker import containers, endpoint, engine, images, offered, volumes
 from infraops_core.servers.docker.images import Asked
 from infraops_core.servers.docker.ownership import Owner
 
@@ -25,14 +26,17 @@ class Move(Enum):
     GONE = "gone"
 
 
-def make(owner: Owner, volume: str, image: Asked, major: int) -> str:
+def make(owner: Owner, volume: str, image: Asked, major: int, extensions: Sequence[str] = ()) -> str:
     """Make the volume, once nothing stands against its use, and return its engine's own id.
 
-    :raises UserError: where there is no engine or image, for a volume or container of that name that is another's, and for
-        one that has data already: what is recorded here, a destroy deletes.
+    :param extensions: those that the image must have.
+    :raises UserError: where there is no engine or image, or the image lacks an extension; for a volume or container of that
+        name that is another's, and for one that has data already: what is recorded here, a destroy deletes.
     """
     with engine.connected() as client:
-        images.check_major(images.have(client, image), major, owner.stack)
+        had = images.have(client, image)
+        images.check_major(had, major, owner.stack)
+        offered.check(client, had, extensions, owner)
         containers.find(client, volume, owner)
         existing = volumes.find(client, volume)
         if existing is None:
@@ -40,7 +44,7 @@ def make(owner: Owner, volume: str, image: Asked, major: int) -> str:
         else:
             volumes.check_owner(existing, owner)
             volumes.check_major(existing, major, owner.stack)
-            content, _ = volumes.content(client, volume, images.have(client, image), owner)
+            content, _ = volumes.content(client, volume, had, owner)
             if content is not Content.NOTHING:
                 raise UserError(
                     "there is a database in this stack's volume that this state knows nothing of",
@@ -63,7 +67,7 @@ def look(owner: Owner, recorded: str, recorded_engine: str, volume: str, major: 
             volumes.check_major(found, major, owner.stack)
         if engine.identity(client) != recorded_engine:
             if found is None:
-                raise _elsewhere(recorded, client.api.base_url, owner.stack)
+                raise _elsewhere(recorded, owner.stack)
             return Move.FOLLOWED
         if recorded != volume:
             if volumes.find(client, recorded) is not None:
@@ -112,13 +116,13 @@ def engine_id() -> str:
 
 def _check_engine(client: "DockerClient", owner: Owner, volume: str, recorded: str) -> None:
     if engine.identity(client) != recorded:
-        raise _elsewhere(volume, client.api.base_url, owner.stack)
+        raise _elsewhere(volume, owner.stack)
 
 
-def _elsewhere(volume: str, url: str, stack: str) -> UserError:
+def _elsewhere(volume: str, stack: str) -> UserError:
     return UserError(
-        f"this stack's data are in the volume {volume} of another Docker engine than the one at {url}",
+        f"this stack's data are in the volume {volume} of another Docker engine than the one at {endpoint.find().url}",
         where=f"stack {stack}",
         next="name that engine with DOCKER_HOST or docker context use; one that is gone for good is forgotten with "
-        f"pulumi stack rm {stack} --force",
+        f"pulumi stack rm {stack} --force --preserve-config",
     )

@@ -25,7 +25,7 @@ def settled(client: "DockerClient", name: str, owner: Owner) -> "Container | Non
     """The container, once what a replacement that was cut short has left is put in order."""
     now, before = _both(client, name, owner)
     if before is None:
-        return now
+        return now or _named_back(client, name, owner)
     if now is not None:
         before.remove(force=True, v=True)
         return now
@@ -34,10 +34,16 @@ def settled(client: "DockerClient", name: str, owner: Owner) -> "Container | Non
     return before
 
 
+def stray(client: "DockerClient", name: str, owner: Owner) -> "Container | None":
+    """The container that bears another name than either, where neither is there."""
+    return None if any(_both(client, name, owner)) else containers.renamed(client, name, owner)
+
+
 @contextmanager
 def of(client: "DockerClient", current: "Container | None", name: str, owner: Owner) -> Iterator[None]:
     """Put `current` aside for a block that makes another; remove it after that, or bring it back when the block fails."""
     from docker.errors import DockerException
+    from requests.exceptions import RequestException
 
     if current is None:
         yield
@@ -47,9 +53,9 @@ def of(client: "DockerClient", current: "Container | None", name: str, owner: Ow
     current.rename(names(name)[1])
     try:
         yield
-    except (UserError, DockerException):
+    except (UserError, DockerException, RequestException):
         print(f"Going back  to the container {name} as it was")
-        with suppress(DockerException):
+        with suppress(DockerException, RequestException):
             failed = containers.find(client, name, owner)
             if failed is not None:
                 failed.remove(force=True, v=True)
@@ -57,6 +63,15 @@ def of(client: "DockerClient", current: "Container | None", name: str, owner: Ow
             current.start()
         raise
     current.remove(force=True, v=True)
+
+
+def _named_back(client: "DockerClient", name: str, owner: Owner) -> "Container | None":
+    container = containers.renamed(client, name, owner)
+    if container is not None:
+        print(f"Renaming  the container {container.name} to {name}")
+        container.rename(name)
+        container.reload()
+    return container
 
 
 def _both(client: "DockerClient", name: str, owner: Owner) -> "tuple[Container | None, Container | None]":

@@ -84,6 +84,8 @@ def look(wanted: Wanted) -> str:
             images.check_major(image, wanted.major, wanted.owner.stack)
         _check_volume(client, wanted)
         current = containers.find(client, wanted.volume, wanted.owner)
+        if current is None and (stray := replacement.stray(client, wanted.volume, wanted.owner)):
+            return f"The container {wanted.volume} is called {stray.name}: will be renamed"
         if current is None:
             return f"The container {wanted.volume} is gone: will be made"
         port = _kept_port(wanted, current) or 0
@@ -105,7 +107,9 @@ def _check_volume(client: "DockerClient", wanted: Wanted) -> None:
         raise UserError(f"there is no volume {wanted.volume}", where=f"stack {wanted.owner.stack}", next="run up, which makes it")
     volumes.check_owner(volume, wanted.owner)
     volumes.check_major(volume, wanted.major, wanted.owner.stack)
-    volumes.check_free(client, wanted.volume, {*replacement.names(wanted.volume), initialise.name(wanted.volume)})
+    stray = replacement.stray(client, wanted.volume, wanted.owner)
+    renamed = {str(stray.name)} if stray else set()
+    volumes.check_free(client, wanted.volume, {*replacement.names(wanted.volume), initialise.name(wanted.volume)} | renamed)
 
 
 def _kept_port(wanted: Wanted, current: "Container | None") -> int | None:

@@ -14,6 +14,7 @@ from infraops_core.database_url import build
 from infraops_core.errors import UserError
 from infraops_core.servers import first_answer
 from infraops_core.servers.docker import answer
+from infraops_core.servers.docker.server import Running
 from infraops_core.tls import Tls
 from tests.fix_docker import Stack
 
@@ -38,10 +39,12 @@ def recovering() -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_recovery_is_awaited_longer_than_an_answer_but_not_for_ever(docker_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recovery_is_awaited_longer_than_an_answer_but_not_for_ever(
+    with_a_row: tuple[Stack, Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker_stack, _ = with_a_row
     monkeypatch.setattr(first_answer, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(first_answer, "RECOVERY_SECONDS", 1)
-    docker_stack.ensure()
     container = docker_stack.client.containers.get(docker_stack.name)
     with recovering() as port:
         access = Access(build("u", "p", host="127.0.0.1", port=port, database="postgres", sslmode=Tls.DISABLE), Tls.DISABLE)

@@ -106,6 +106,18 @@ def test_a_digest_is_pulled_whatever_the_tag_now_is(docker_client: DockerClient,
     assert have(Asked(name, first)).digest == first
 
 
+def test_its_digest_is_the_one_that_its_own_registry_knows_it_by(docker_client: DockerClient, registry: Registry, repository: str) -> None:
+    name, other = registry.name(repository), registry.name(f"{repository}-too")
+    made(docker_client, name)
+    digests = [
+        registry.serve(docker_client, name, repository),
+        registry.serve(docker_client, name, f"{repository}-too", architecture=docker_client.version()["Arch"]),
+    ]
+    docker_client.images.remove(name)
+    assert len({have(Asked(each)).id for each in (name, other)}) == 1
+    assert [have(Asked(each)).digest for each in (name, other)] == digests
+
+
 def test_one_that_was_built_here_has_its_id_for_a_digest(docker_client: DockerClient, repository: str) -> None:
     made(docker_client, f"{repository}:17")
     image = have(Asked(f"{repository}:17"))

@@ -13,6 +13,7 @@ from infraops_core.errors import UserError
 from infraops_core.servers.docker import initialise, place
 from infraops_core.servers.docker.containers import Limits
 from infraops_core.servers.docker.images import Asked, Image
+from infraops_core.servers.docker.server import Running
 from infraops_core.servers.docker.volumes import find
 from tests import postgres_image
 from tests.fix_docker import Stack
@@ -47,7 +48,9 @@ def test_what_a_killed_initialisation_left_is_set_aside(docker_stack: Stack, cap
 def test_what_a_killed_run_has_begun_is_waited_for_and_used(docker_stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """The other run ends the same way: both wait for one container, and one of them makes the server."""
     run = in_background(docker_stack)
-    code = docker_stack.client.containers.get(initialise.name(docker_stack.name)).wait(timeout=60)["StatusCode"]
+    container = docker_stack.client.containers.get(initialise.name(docker_stack.name))
+    assert container.attrs["HostConfig"]["LogConfig"]["Type"] == "json-file"  # one that can be read, whatever the engine's own is
+    code = container.wait(timeout=60)["StatusCode"]
     run.join(timeout=60)
     assert code == 0
     assert "Initialising" in capsys.readouterr().out
@@ -113,8 +116,8 @@ def test_a_destroy_finds_an_initialisation_that_is_under_way(docker_stack: Stack
     assert find(docker_stack.client, docker_stack.name) is None
 
 
-def test_the_password_is_in_no_container_that_stays(docker_stack: Stack) -> None:
-    docker_stack.ensure()
+def test_the_password_is_in_no_container_that_stays(with_a_row: tuple[Stack, Running]) -> None:
+    docker_stack, _ = with_a_row
     secret = docker_stack.wanted.admin_password
     container = docker_stack.client.containers.get(docker_stack.name)
     assert secret not in str(container.attrs)

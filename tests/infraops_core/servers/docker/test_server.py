@@ -11,6 +11,7 @@ import psutil
 import pytest
 from docker import DockerClient
 from docker.models.containers import Container
+from requests.exceptions import ReadTimeout
 
 from infraops_core import passwords
 from infraops_core.access import Access
@@ -26,14 +27,6 @@ from tests.fix_docker import Engine, Stack
 from tests.fix_postgres import wait_until
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may halt a container's processes; unproven: a halted server")
-
-
-@pytest.fixture
-def with_a_row(docker_stack: Stack) -> tuple[Stack, server.Running]:
-    """A running server that has one row to lose."""
-    running = docker_stack.ensure()
-    docker_stack.keep_a_row(running)
-    return docker_stack, running
 
 
 def container_of(stack: Stack) -> Container:
@@ -75,7 +68,8 @@ def test_it_is_made_once_and_then_left_alone(docker_stack: Stack, capsys: pytest
     assert docker_stack.client.containers.get(docker_stack.name).attrs["State"]["StartedAt"] == begun
 
 
-def test_it_is_set_up_for_replication_closed_to_the_network_and_limited(docker_stack: Stack) -> None:
+def test_it_is_set_up_for_replication_closed_to_the_network_and_limited(with_a_row: tuple[Stack, server.Running]) -> None:
+    docker_stack, _ = with_a_row
     made = docker_stack.ensure(limits=Limits(256 * 2**20, 0.5))
     settings = {
         "password_encryption": "scram-sha-256",
@@ -116,12 +110,39 @@ def test_whatever_happens_to_it_it_comes_back_with_its_rows_on_its_port(with_a_r
         assert stack.look(last_port=running.port, known=True) == ""
 
 
-def test_an_unhealthy_server_is_seen(docker_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unhealthy_server_is_seen(with_a_row: tuple[Stack, server.Running], monkeypatch: pytest.MonkeyPatch) -> None:
+    docker_stack, running = with_a_row
     quick = {"test": ["CMD", "pg_isready", "--port", "1"], "interval": 10**9, "timeout": 10**9, "retries": 1, "start_period": 0}
     monkeypatch.setattr(containers, "_HEALTHCHECK", quick)
-    docker_stack.ensure()
+    container_of(docker_stack).remove(force=True)
+    docker_stack.ensure(last_port=running.port)
     said = f"The server in the container {docker_stack.name} gives no answer: will restart"
     wait_until(lambda: docker_stack.look() == said, "its failing health checks")
+    container_of(docker_stack).remove(force=True)
+
+
+@pytest.mark.parametrize("mishap", [Container.reload, Container.stop])
+def test_a_container_that_was_renamed_by_hand_gets_its_name_back(
+    with_a_row: tuple[Stack, server.Running], mishap: Callable[[Container], object]
+) -> None:
+    """Another one beside it would be a second server on the same data, once somebody starts the first."""
+    stack, running = with_a_row
+    container = container_of(stack)
+    container.rename(f"{stack.name}-stray")
+    mishap(container)
+    assert stack.look(known=True) == f"The container {stack.name} is called {stack.name}-stray: will be renamed"
+    assert stack.ensure(known=True) == running
+    assert container_of(stack).id == container.id
+    assert stack.rows(running) == [1]
+
+
+def test_an_engine_that_fails_during_a_replacement_gets_the_one_before_back_too(with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = with_a_row
+    before = container_of(stack)
+    with pytest.raises(ReadTimeout), replacement.of(stack.client, before, stack.name, stack.wanted.owner):
+        raise ReadTimeout
+    assert (container_of(stack).id, container_of(stack).status) == (before.id, "running")
+    assert stack.ensure() == running
 
 
 @only_root
@@ -140,8 +161,8 @@ def test_a_server_that_gives_no_answer_is_restarted(
     assert stack.rows(running) == [1]
 
 
-def test_one_that_answers_inside_and_not_on_its_port_is_told(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_one_that_answers_inside_and_not_on_its_port_is_told(docker_stack: Stack) -> None:
+    stack, running = docker_stack, docker_stack.ensure()
     elsewhere = Access(build("u", "p", host="127.0.0.1", port=1, database="postgres", sslmode=Tls.DISABLE), Tls.DISABLE)
     told = answer.silent(container_of(stack), elsewhere)
     assert told.what == "the server answers in its container, and 127.0.0.1:1 of this machine does not lead to it"
@@ -282,11 +303,15 @@ def test_a_port_that_was_asked_for_or_had_is_refused_with_its_holder(with_a_row:
     assert stack.ensure() == running
 
 
-def test_a_port_that_another_container_has_is_refused_with_its_name(new_stack: Callable[[], Stack]) -> None:
-    one, two = new_stack(), new_stack()
-    running = one.ensure()
-    with pytest.raises(UserError, match=f"port {running.port} of this server is taken by the container {one.name}"):
-        two.ensure(port=running.port)
+def test_a_port_that_another_container_has_is_refused_with_its_name(with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = with_a_row
+    image, port = f"{stack.engine.repository}:17", loopback.free_port()
+    ports = {"5432/tcp": ("127.0.0.1", port)}
+    other = stack.client.containers.run(image, ["600"], entrypoint=["sleep"], name=f"{stack.name}-other", ports=ports, detach=True)
+    with pytest.raises(UserError, match=f"port {port} of this server is taken by the container {other.name}"):
+        stack.ensure(port=port)
+    other.remove(force=True)
+    assert stack.ensure() == running
 
 
 def test_another_password_than_the_volumes_is_refused(with_a_row: tuple[Stack, server.Running]) -> None:
@@ -298,10 +323,8 @@ def test_another_password_than_the_volumes_is_refused(with_a_row: tuple[Stack, s
     assert stack.rows(running) == [1]
 
 
-def test_data_that_are_gone_are_told_and_for_a_protected_stack_refused(
-    with_a_row: tuple[Stack, server.Running], capsys: pytest.CaptureFixture[str]
-) -> None:
-    stack, running = with_a_row
+def test_data_that_are_gone_are_told_and_for_a_protected_stack_refused(docker_stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack, running = docker_stack, docker_stack.ensure()
     container = container_of(stack)
     container.exec_run(["sh", "-c", "cd /var/lib/postgresql/data && mv pgdata elsewhere && mkdir pgdata"])
     container.kill()

@@ -11,6 +11,8 @@ from infraops_core.errors import UserError
 from infraops_core.servers.docker import place, volumes
 from infraops_core.servers.docker.images import Asked
 from infraops_core.servers.docker.ownership import Owner
+from infraops_core.servers.docker.server import Running
+from tests import postgres_image
 from tests.fix_docker import Engine, Stack, erase
 
 OURS = Owner("infraops", "test")
@@ -57,6 +59,25 @@ def test_anothers_volume_is_refused_and_untouched(
     assert docker_client.volumes.get(name).attrs["Labels"] in (labels, None)
 
 
+def test_an_extension_that_the_image_has_not_is_refused_before_anything_is_made(
+    docker_engine: Engine, docker_client: DockerClient, name: str
+) -> None:
+    image = Asked(f"{docker_engine.repository}:17")
+    before = len(docker_client.containers.list(all=True))
+    with pytest.raises(UserError, match="the server has no extension vector; nothing was changed") as refused:
+        place.make(OURS, name, image, 17, ("pgcrypto", "vector"))
+    assert refused.value.where == f"infraops:extensions, image {image.name}"
+    assert volumes.find(docker_client, name) is None
+    assert len(docker_client.containers.list(all=True)) == before
+    assert place.make(OURS, name, image, 17, ("pgcrypto", "pg_trgm"))
+
+
+def test_an_image_that_cannot_tell_its_extensions_is_let_through(docker_engine: Engine, docker_client: DockerClient, name: str) -> None:
+    mute = f"{docker_engine.repository}:17-mute"
+    postgres_image.derive(docker_client, f"{docker_engine.repository}:17", mute, "ENV PATH=/usr/local/bin:/usr/bin:/bin")
+    assert place.make(OURS, name, Asked(mute), 17, ("vector",))
+
+
 def test_one_that_was_made_by_hand_with_the_labels_is_used(docker_engine: Engine, docker_client: DockerClient, name: str) -> None:
     docker_client.volumes.create(name, labels=OURS.labels)
     assert make(docker_engine, name)
@@ -73,16 +94,17 @@ def test_a_volume_of_another_major_version_is_refused(docker_engine: Engine, doc
     assert "a second stack and a cutover" in refused.value.next
 
 
-def test_data_of_another_major_version_are_refused_whatever_the_label_says(docker_stack: Stack) -> None:
-    docker_stack.ensure()
+def test_data_of_another_major_version_are_refused_whatever_the_label_says(with_a_row: tuple[Stack, Running]) -> None:
+    docker_stack, _ = with_a_row
     docker_stack.client.containers.get(docker_stack.name).remove(force=True)
     run(docker_stack.client, docker_stack, "echo 16 > pgdata/PG_VERSION")
     with pytest.raises(UserError, match="were made by Postgres 16, and this stack asks for 17"):
         docker_stack.ensure(known=True)
+    run(docker_stack.client, docker_stack, "echo 17 > pgdata/PG_VERSION")
 
 
-def test_data_that_are_not_whole_are_refused(docker_stack: Stack) -> None:
-    docker_stack.ensure()
+def test_data_that_are_not_whole_are_refused(with_a_row: tuple[Stack, Running]) -> None:
+    docker_stack, running = with_a_row
     docker_stack.client.containers.get(docker_stack.name).remove(force=True)
     run(docker_stack.client, docker_stack, "mv pgdata/PG_VERSION kept")
     with pytest.raises(UserError, match="are not a whole Postgres data folder"):
@@ -91,27 +113,29 @@ def test_data_that_are_not_whole_are_refused(docker_stack: Stack) -> None:
     with pytest.raises(UserError, match="are not a whole Postgres data folder"):
         docker_stack.ensure()
     run(docker_stack.client, docker_stack, "mv control pgdata/global/pg_control && mv kept pgdata/PG_VERSION")
-    docker_stack.ensure(known=True)
+    assert docker_stack.ensure(known=True, last_port=running.port) == running
 
 
-def test_a_database_that_this_state_knows_nothing_of_is_refused(docker_stack: Stack) -> None:
-    docker_stack.ensure()
+def test_a_database_that_this_state_knows_nothing_of_is_refused(with_a_row: tuple[Stack, Running]) -> None:
+    docker_stack, _ = with_a_row
     with pytest.raises(UserError, match="there is a database in this stack's volume that this state knows nothing of"):
         place.make(docker_stack.wanted.owner, docker_stack.name, docker_stack.wanted.image, 17)
 
 
-def test_a_volume_that_another_container_runs_with_is_refused(docker_stack: Stack) -> None:
+def test_a_volume_that_another_container_runs_with_is_refused(with_a_row: tuple[Stack, Running]) -> None:
     """Two servers on one volume are both process 1, which is all that Postgres' lock knows of."""
-    made = docker_stack.ensure()
-    container = docker_stack.client.containers.get(docker_stack.name)
-    container.rename(f"{docker_stack.name}-stray")
-    stray = f"{docker_stack.name}-stray"
+    docker_stack, running = with_a_row
+    image, stray = f"{docker_stack.engine.repository}:17", f"{docker_stack.name}-stray"
+    container = docker_stack.client.containers.run(
+        image, ["600"], entrypoint=["sleep"], name=stray, mounts=[Mount("/v", docker_stack.name)], detach=True, stop_signal="SIGKILL"
+    )
     for take in (docker_stack.ensure, docker_stack.look):
         with pytest.raises(UserError, match=f"is in use: the container {stray} runs with it") as refused:
             take()
         assert refused.value.next == f"docker stop {stray}; then run it again"
     container.stop()
-    docker_stack.ensure(last_port=made.port)
+    assert docker_stack.ensure() == running
+    container.remove()
 
 
 def test_another_volume_than_the_recorded_one_is_refused_or_followed(docker_engine: Engine, docker_client: DockerClient, name: str) -> None:
@@ -126,10 +150,11 @@ def test_another_volume_than_the_recorded_one_is_refused_or_followed(docker_engi
 
 
 def test_another_engine_than_the_recorded_one_deletes_nothing(docker_engine: Engine, docker_client: DockerClient, name: str) -> None:
-    told = f"this stack's data are in the volume {name} of another Docker engine than the one at"
+    told = f"this stack's data are in the volume {name} of another Docker engine than the one at {docker_engine.url}"
     with pytest.raises(UserError, match=told) as refused:
         place.look(OURS, name, "another", name, 17)
     assert "docker context use" in refused.value.next
+    assert "--preserve-config" in refused.value.next  # or the stack's file would go too
     engine_id = make(docker_engine, name)
     for end in (place.clear, place.remove):
         with pytest.raises(UserError, match=told):
