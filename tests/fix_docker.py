@@ -167,7 +167,7 @@ def _kept_stack(_engine: Engine) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def with_a_row(docker_engine: Engine, _kept_stack: Stack) -> tuple[Stack, server.Running]:
+def container_with_a_row(docker_engine: Engine, _kept_stack: Stack) -> tuple[Stack, server.Running]:
     """A running server that has one row to lose, for a test that leaves its data as they are."""
     for left in _kept_stack.client.containers.list(all=True, filters={"name": f"^/{_kept_stack.name}-"}):
         left.remove(force=True, v=True)  # by a test that failed

@@ -93,9 +93,9 @@ def test_a_volume_that_is_gone_is_replaced_but_not_a_protected_stacks(props: Pro
 
 
 def test_a_volume_that_was_moved_to_another_engine_is_followed(
-    with_a_row: tuple[Stack, server.Running], capsys: pytest.CaptureFixture[str]
+    container_with_a_row: tuple[Stack, server.Running], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    props, volume, container = of(with_a_row)
+    props, volume, container = of(container_with_a_row)
     assert VOLUME.diff("", volume | {"engine": "another"}, props).changes
     followed = VOLUME.update("", volume | {"engine": "another"}, props).outs or {}
     assert followed["engine"] == volume["engine"]
@@ -104,9 +104,9 @@ def test_a_volume_that_was_moved_to_another_engine_is_followed(
 
 
 def test_nothing_is_deleted_on_another_engine_than_the_recorded_one(
-    with_a_row: tuple[Stack, server.Running], docker_client: DockerClient
+    container_with_a_row: tuple[Stack, server.Running], docker_client: DockerClient
 ) -> None:
-    props, volume, container = of(with_a_row)
+    props, volume, container = of(container_with_a_row)
     for provider, outs in ((CONTAINER, container), (VOLUME, volume)):
         with pytest.raises(UserError, match="of another Docker engine than the one at"):
             provider.delete("", outs | {"engine": "another"})

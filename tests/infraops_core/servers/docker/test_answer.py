@@ -40,9 +40,9 @@ def recovering() -> Iterator[int]:
 
 
 def test_recovery_is_awaited_longer_than_an_answer_but_not_for_ever(
-    with_a_row: tuple[Stack, Running], monkeypatch: pytest.MonkeyPatch
+    container_with_a_row: tuple[Stack, Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    docker_stack, _ = with_a_row
+    docker_stack, _ = container_with_a_row
     monkeypatch.setattr(first_answer, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(first_answer, "RECOVERY_SECONDS", 1)
     container = docker_stack.client.containers.get(docker_stack.name)

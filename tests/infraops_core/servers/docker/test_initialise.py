@@ -116,8 +116,8 @@ def test_a_destroy_finds_an_initialisation_that_is_under_way(docker_stack: Stack
     assert find(docker_stack.client, docker_stack.name) is None
 
 
-def test_the_password_is_in_no_container_that_stays(with_a_row: tuple[Stack, Running]) -> None:
-    docker_stack, _ = with_a_row
+def test_the_password_is_in_no_container_that_stays(container_with_a_row: tuple[Stack, Running]) -> None:
+    docker_stack, _ = container_with_a_row
     secret = docker_stack.wanted.admin_password
     container = docker_stack.client.containers.get(docker_stack.name)
     assert secret not in str(container.attrs)

@@ -68,8 +68,8 @@ def test_it_is_made_once_and_then_left_alone(docker_stack: Stack, capsys: pytest
     assert docker_stack.client.containers.get(docker_stack.name).attrs["State"]["StartedAt"] == begun
 
 
-def test_it_is_set_up_for_replication_closed_to_the_network_and_limited(with_a_row: tuple[Stack, server.Running]) -> None:
-    docker_stack, _ = with_a_row
+def test_it_is_set_up_for_replication_closed_to_the_network_and_limited(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    docker_stack, _ = container_with_a_row
     made = docker_stack.ensure(limits=Limits(256 * 2**20, 0.5))
     settings = {
         "password_encryption": "scram-sha-256",
@@ -94,8 +94,8 @@ def test_it_is_set_up_for_replication_closed_to_the_network_and_limited(with_a_r
     assert [(mount["Type"], mount["Name"]) for mount in attrs["Mounts"]] == [("volume", docker_stack.name)]
 
 
-def test_whatever_happens_to_it_it_comes_back_with_its_rows_on_its_port(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_whatever_happens_to_it_it_comes_back_with_its_rows_on_its_port(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     mishaps: list[tuple[Callable[[Container], object], str]] = [
         (lambda container: container.kill(), "is down: will start"),
         (lambda container: container.stop(), "is down: will start"),
@@ -110,8 +110,8 @@ def test_whatever_happens_to_it_it_comes_back_with_its_rows_on_its_port(with_a_r
         assert stack.look(last_port=running.port, known=True) == ""
 
 
-def test_an_unhealthy_server_is_seen(with_a_row: tuple[Stack, server.Running], monkeypatch: pytest.MonkeyPatch) -> None:
-    docker_stack, running = with_a_row
+def test_an_unhealthy_server_is_seen(container_with_a_row: tuple[Stack, server.Running], monkeypatch: pytest.MonkeyPatch) -> None:
+    docker_stack, running = container_with_a_row
     quick = {"test": ["CMD", "pg_isready", "--port", "1"], "interval": 10**9, "timeout": 10**9, "retries": 1, "start_period": 0}
     monkeypatch.setattr(containers, "_HEALTHCHECK", quick)
     container_of(docker_stack).remove(force=True)
@@ -123,10 +123,10 @@ def test_an_unhealthy_server_is_seen(with_a_row: tuple[Stack, server.Running], m
 
 @pytest.mark.parametrize("mishap", [Container.reload, Container.stop])
 def test_a_container_that_was_renamed_by_hand_gets_its_name_back(
-    with_a_row: tuple[Stack, server.Running], mishap: Callable[[Container], object]
+    container_with_a_row: tuple[Stack, server.Running], mishap: Callable[[Container], object]
 ) -> None:
     """Another one beside it would be a second server on the same data, once somebody starts the first."""
-    stack, running = with_a_row
+    stack, running = container_with_a_row
     container = container_of(stack)
     container.rename(f"{stack.name}-stray")
     mishap(container)
@@ -136,8 +136,8 @@ def test_a_container_that_was_renamed_by_hand_gets_its_name_back(
     assert stack.rows(running) == [1]
 
 
-def test_an_engine_that_fails_during_a_replacement_gets_the_one_before_back_too(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_an_engine_that_fails_during_a_replacement_gets_the_one_before_back_too(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     before = container_of(stack)
     with pytest.raises(ReadTimeout), replacement.of(stack.client, before, stack.name, stack.wanted.owner):
         raise ReadTimeout
@@ -147,9 +147,9 @@ def test_an_engine_that_fails_during_a_replacement_gets_the_one_before_back_too(
 
 @only_root
 def test_a_server_that_gives_no_answer_is_restarted(
-    with_a_row: tuple[Stack, server.Running], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    container_with_a_row: tuple[Stack, server.Running], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack, running = with_a_row
+    stack, running = container_with_a_row
     monkeypatch.setattr(first_answer, "ANSWER_SECONDS", 0.3)
     monkeypatch.setattr(first_answer, "_TRY_SECONDS", 1)
     psutil.Process(container_of(stack).attrs["State"]["Pid"]).suspend()
@@ -172,8 +172,8 @@ def test_one_that_answers_inside_and_not_on_its_port_is_told(docker_stack: Stack
     wait_until(lambda: answer.silent(container_of(stack), elsewhere).what == "the server runs but gives no answer", "its silence")
 
 
-def test_another_image_or_limit_replaces_the_container_and_keeps_the_volume(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_another_image_or_limit_replaces_the_container_and_keeps_the_volume(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     another = Asked(f"{stack.engine.repository}:17.10-b")
     changes: list[tuple[dict[str, object], str]] = [
         ({"limits": Limits(300 * 2**20, None)}, "memory"),
@@ -192,8 +192,8 @@ def test_another_image_or_limit_replaces_the_container_and_keeps_the_volume(with
     assert stack.rows(after) == [1]
 
 
-def test_a_newer_image_of_the_same_name_is_seen(with_a_row: tuple[Stack, server.Running], image: Callable[[str], Asked]) -> None:
-    stack, _ = with_a_row
+def test_a_newer_image_of_the_same_name_is_seen(container_with_a_row: tuple[Stack, server.Running], image: Callable[[str], Asked]) -> None:
+    stack, _ = container_with_a_row
     asked = image("LABEL edition=1")
     stack.ensure(image=asked)
     postgres_image.derive(stack.client, f"{stack.engine.repository}:17", asked.reference, "LABEL edition=2")
@@ -201,8 +201,8 @@ def test_a_newer_image_of_the_same_name_is_seen(with_a_row: tuple[Stack, server.
     assert stack.rows(stack.ensure(image=asked)) == [1]
 
 
-def test_another_port_moves_the_server_and_is_kept_from_then_on(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_another_port_moves_the_server_and_is_kept_from_then_on(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     port = loopback.free_port()
     assert stack.look(port=port) == f"The container {stack.name} has another port: will be replaced"
     moved = stack.ensure(port=port)
@@ -212,8 +212,10 @@ def test_another_port_moves_the_server_and_is_kept_from_then_on(with_a_row: tupl
     assert stack.ensure() == moved
 
 
-def test_an_image_of_another_major_version_is_refused_before_anything_is_touched(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_an_image_of_another_major_version_is_refused_before_anything_is_touched(
+    container_with_a_row: tuple[Stack, server.Running],
+) -> None:
+    stack, running = container_with_a_row
     begun = container_of(stack).attrs["State"]["StartedAt"]
     other = Asked(f"{stack.engine.repository}:18")
     for take in (stack.look, stack.ensure):
@@ -227,9 +229,9 @@ def test_an_image_of_another_major_version_is_refused_before_anything_is_touched
 
 
 def test_an_image_that_does_not_work_is_told_and_the_one_before_goes_on(
-    with_a_row: tuple[Stack, server.Running], image: Callable[[str], Asked], capsys: pytest.CaptureFixture[str]
+    container_with_a_row: tuple[Stack, server.Running], image: Callable[[str], Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack, running = with_a_row
+    stack, running = container_with_a_row
     bad = image('ENTRYPOINT ["sh", "-c", "echo FATAL: no such thing; exit 1"]')
     with pytest.raises(UserError, match="the server ends as soon as it starts: FATAL: no such thing"):
         stack.ensure(image=bad)
@@ -245,8 +247,8 @@ def test_an_image_that_does_not_work_is_told_and_the_one_before_goes_on(
     assert stack.ensure(last_port=running.port) == running
 
 
-def test_an_image_for_another_platform_is_told(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_an_image_for_another_platform_is_told(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     odd = Asked(f"{stack.name}-odd:17")
     program = {"entry": b"\x7fELF\x02\x01\x01" + bytes(60)}  # a head for no machine, and nothing behind it
     steps = 'COPY entry /bin/docker-odd\nRUN ["chmod", "755", "/bin/docker-odd"]\nENTRYPOINT ["docker-odd"]'
@@ -257,8 +259,8 @@ def test_an_image_for_another_platform_is_told(with_a_row: tuple[Stack, server.R
     stack.client.images.remove(odd.reference, force=True)
 
 
-def test_what_a_replacement_that_was_cut_short_left_is_put_in_order(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_what_a_replacement_that_was_cut_short_left_is_put_in_order(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     _, before = replacement.names(stack.name)
     container = container_of(stack)
     container.stop()
@@ -289,8 +291,8 @@ def test_at_the_first_start_a_taken_port_is_no_matter(docker_stack: Stack, monke
         assert docker_stack.ensure().port == free
 
 
-def test_a_port_that_was_asked_for_or_had_is_refused_with_its_holder(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_a_port_that_was_asked_for_or_had_is_refused_with_its_holder(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     port = loopback.free_port()
     with taken(port), pytest.raises(UserError, match=rf"port {port} of this server is taken by .+ \(process {os.getpid()}\)") as refused:
         stack.ensure(port=port)
@@ -303,8 +305,8 @@ def test_a_port_that_was_asked_for_or_had_is_refused_with_its_holder(with_a_row:
     assert stack.ensure() == running
 
 
-def test_a_port_that_another_container_has_is_refused_with_its_name(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_a_port_that_another_container_has_is_refused_with_its_name(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     image, port = f"{stack.engine.repository}:17", loopback.free_port()
     ports = {"5432/tcp": ("127.0.0.1", port)}
     other = stack.client.containers.run(image, ["600"], entrypoint=["sleep"], name=f"{stack.name}-other", ports=ports, detach=True)
@@ -314,8 +316,8 @@ def test_a_port_that_another_container_has_is_refused_with_its_name(with_a_row: 
     assert stack.ensure() == running
 
 
-def test_another_password_than_the_volumes_is_refused(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_another_password_than_the_volumes_is_refused(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     other = passwords.generate()
     with pytest.raises(UserError, match="does not know this stack's password of infraops_admin") as refused:
         stack.ensure(admin_password=other)
@@ -340,8 +342,8 @@ def test_more_processors_than_there_are_is_the_engines_to_refuse(docker_stack: S
         docker_stack.ensure(limits=Limits(None, 999))
 
 
-def test_clear_removes_the_container_and_keeps_the_volume(with_a_row: tuple[Stack, server.Running]) -> None:
-    stack, running = with_a_row
+def test_clear_removes_the_container_and_keeps_the_volume(container_with_a_row: tuple[Stack, server.Running]) -> None:
+    stack, running = container_with_a_row
     place.clear(stack.wanted.owner, stack.name, stack.engine_id)
     assert stack.client.containers.list(all=True, filters={"name": stack.name}) == []
     assert loopback.is_free(running.port)

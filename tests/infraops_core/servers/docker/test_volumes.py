@@ -94,8 +94,8 @@ def test_a_volume_of_another_major_version_is_refused(docker_engine: Engine, doc
     assert "a second stack and a cutover" in refused.value.next
 
 
-def test_data_of_another_major_version_are_refused_whatever_the_label_says(with_a_row: tuple[Stack, Running]) -> None:
-    docker_stack, _ = with_a_row
+def test_data_of_another_major_version_are_refused_whatever_the_label_says(container_with_a_row: tuple[Stack, Running]) -> None:
+    docker_stack, _ = container_with_a_row
     docker_stack.client.containers.get(docker_stack.name).remove(force=True)
     run(docker_stack.client, docker_stack, "echo 16 > pgdata/PG_VERSION")
     with pytest.raises(UserError, match="were made by Postgres 16, and this stack asks for 17"):
@@ -103,8 +103,8 @@ def test_data_of_another_major_version_are_refused_whatever_the_label_says(with_
     run(docker_stack.client, docker_stack, "echo 17 > pgdata/PG_VERSION")
 
 
-def test_data_that_are_not_whole_are_refused(with_a_row: tuple[Stack, Running]) -> None:
-    docker_stack, running = with_a_row
+def test_data_that_are_not_whole_are_refused(container_with_a_row: tuple[Stack, Running]) -> None:
+    docker_stack, running = container_with_a_row
     docker_stack.client.containers.get(docker_stack.name).remove(force=True)
     run(docker_stack.client, docker_stack, "mv pgdata/PG_VERSION kept")
     with pytest.raises(UserError, match="are not a whole Postgres data folder"):
@@ -116,15 +116,15 @@ def test_data_that_are_not_whole_are_refused(with_a_row: tuple[Stack, Running]) 
     assert docker_stack.ensure(known=True, last_port=running.port) == running
 
 
-def test_a_database_that_this_state_knows_nothing_of_is_refused(with_a_row: tuple[Stack, Running]) -> None:
-    docker_stack, _ = with_a_row
+def test_a_database_that_this_state_knows_nothing_of_is_refused(container_with_a_row: tuple[Stack, Running]) -> None:
+    docker_stack, _ = container_with_a_row
     with pytest.raises(UserError, match="there is a database in this stack's volume that this state knows nothing of"):
         place.make(docker_stack.wanted.owner, docker_stack.name, docker_stack.wanted.image, 17)
 
 
-def test_a_volume_that_another_container_runs_with_is_refused(with_a_row: tuple[Stack, Running]) -> None:
+def test_a_volume_that_another_container_runs_with_is_refused(container_with_a_row: tuple[Stack, Running]) -> None:
     """Two servers on one volume are both process 1, which is all that Postgres' lock knows of."""
-    docker_stack, running = with_a_row
+    docker_stack, running = container_with_a_row
     image, stray = f"{docker_stack.engine.repository}:17", f"{docker_stack.name}-stray"
     container = docker_stack.client.containers.run(
         image, ["600"], entrypoint=["sleep"], name=stray, mounts=[Mount("/v", docker_stack.name)], detach=True, stop_signal="SIGKILL"
