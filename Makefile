@@ -20,10 +20,10 @@ setup: .venv/installed ## have the packages and the Pulumi engine, change nothin
 	@.venv/bin/infraops setup "$$STACK"
 
 test: .venv/installed-dev setup ## the whole test suite
-	@.venv/bin/pytest --numprocesses 3 --dist loadfile
+	@.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-full: .venv/installed-dev setup ## the same, with the tests that look for races and odd inputs repeated many times
-	@TEST_CAMPAIGN=1 .venv/bin/pytest --numprocesses 3 --dist loadfile
+	@TEST_CAMPAIGN=1 .venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev ## ruff, mypy --strict, import contracts
 	@.venv/bin/ruff check .

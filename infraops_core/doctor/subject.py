@@ -145,7 +145,6 @@ class Subject:
             self._reasons[role] = f"{troubles[0]} failed"
             raise Unchecked(self._reasons[role])
         connection = self._ends[role].enter_context(access.connect(seconds=self.within(SESSION_SECONDS)))
-        connection.prepare_threshold = None  # a pooler may hand the next statement to another server process
         self._sessions[role] = connection
         return connection
 

@@ -44,10 +44,6 @@ def test_they_come_with_the_first_up_and_change_with_the_file(project: Project) 
     assert run(project, "DATABASE_URL", allowed) == [(False, False)]
     assert run(project, "DIRECT_DATABASE_URL", "select count(*) from pg_extension where extname in ('pgcrypto', 'pg_trgm')") == [(2,)]
 
-    project.configure()
-    assert project.infraops("up", "local").code == 0
-    assert run(project, "DATABASE_URL", "select has_schema_privilege('shop', 'usage')") == [(False,)]
-
 
 @pytest.mark.parametrize("when", ["before there is a server", "later"])
 def test_an_extension_that_there_is_not_is_refused_before_anything_changes(project: Project, when: str) -> None:
