@@ -91,7 +91,7 @@ TLS = Variable(
     "`require`; for our commands `disable` on this machine", application=True,
 )  # fmt: skip
 WRITES = Variable(
-    "ENABLE_HOSTED_AUDIT_WRITES", "whether audit records are written rather than previewed", reading.boolean, "true", "`false`",
+    "ENABLE_HOSTED_AUDIT_WRITES", "whether audit records are written rather than previewed", reading.boolean, "false", "`false`",
     application=True,
 )  # fmt: skip
 DIRECT = Variable(
