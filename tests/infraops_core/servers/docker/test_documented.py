@@ -7,11 +7,11 @@ import pytest
 
 from infraops_core import checkout
 from infraops_core.settings import every_setting
+from tests import documented
 from tests.infraops_core.servers.embedded.test_documented import TEXTS
 
 PAGE = (checkout.ROOT / "docs" / "docker.md").read_text()
-TABLE = PAGE.partition("| condition |")[2].splitlines()[2:]
-ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in TABLE]
+ROWS = documented.rows(PAGE)
 
 
 def spans(column: int) -> list[str]:
@@ -29,9 +29,7 @@ def test_the_code_says_it(message: str) -> None:
 
 @pytest.mark.parametrize("test", spans(3))
 def test_the_test_is_there(test: str) -> None:
-    file, name = test.split("::")
-    folder = checkout.ROOT / "tests" if "/" in file else Path(__file__).parent
-    assert f"\ndef {name}(" in (folder / file).read_text()
+    assert documented.is_there(test, Path(__file__))
 
 
 def test_the_settings_are_there() -> None:
